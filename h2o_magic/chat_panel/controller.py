@@ -49,6 +49,7 @@ class Controller:
         drafting = Drafting(session, host, self._messages, questions)
         self._starting = Starting(session, host, self._messages)
         self._queue = Queue(session, self._messages, questions)
+        self._queueing = Queueing(session, self._messages, questions, self._queue)
         self._parts = (
             self,
             Asking(
@@ -59,7 +60,7 @@ class Controller:
                 drafting,
                 queue=self._queue,
             ),
-            Queueing(session, self._messages, questions, self._queue),
+            self._queueing,
             drafting,
             Threads(session, self._messages),
             Turns(session, self._messages),
@@ -71,6 +72,7 @@ class Controller:
 
     def close(self) -> None:
         """Send nothing more."""
+        self._queueing.let_go_of()
         self._starting.close()
         self._updater.close()
 
@@ -112,6 +114,7 @@ class Controller:
 
     def _on_close(self, view: str, _: Mapping[str, Any]) -> None:
         self._uploads.forget(view)
+        self._queueing.let_go_of(view)
 
     def _on_ping(self, view: str, _: Mapping[str, Any]) -> None:
         """Do nothing: the view waits for the receipt."""

@@ -47,7 +47,7 @@ class Messages:
         self._root = root
         self.lock = threading.RLock()  # held while what the views know may change
         self.streams: dict[int, AnswerStream] = {}  # by the ids of their turns
-        self._deleted: tuple[int, tuple[int, ...]] | None = None  # turn, what is left
+        self._deleted = 0  # the id of the turn that was deleted last
         self._state_parts: list[Callable[[], dict[str, Any]]] = []
         self._known, self._last = 0, 0  # how many turns the views know, the last's id
 
@@ -182,14 +182,13 @@ class Messages:
         return ids[place : place + 1]
 
     def note_deletion(self, turn_id: int) -> None:
-        """Remember a deletion, which can be undone until another turn comes or goes."""
-        self._deleted = turn_id, self._ids()
+        """Remember a deletion, which can be undone whatever is asked after it."""
+        self._deleted = turn_id
 
     def undoable(self) -> int:
         """Return the id of the turn whose deletion can be undone; 0 if none."""
-        if self._deleted is not None and self._deleted[1] != self._ids():
-            self._deleted = None
-        return self._deleted[0] if self._deleted is not None else 0
+        there = self._session.record.is_dropped
+        return self._deleted if there(self._session.thread, self._deleted) else 0
 
     def turns_with(self, ids: Iterable[int]) -> tuple[Turn, ...]:
         """Return the turns of the current thread that have these ids, in order."""

@@ -84,6 +84,9 @@ class Queue:
         if "text" not in message and error is not None:
             self._messages.send_error(view, error, {})  # asked again: nothing was typed
         if "text" in message:
+            # A composer that shows another chat by now does not take it.
+            with self._messages.lock:
+                view = view if question.thread == self._session.thread else ""
             text = str(message["text"]) if resend else question.text
             unsent = self.unsent_of(question, text)
             unsent.view, unsent.message = view, message
@@ -103,9 +106,12 @@ class Queue:
         return Unsent(text, chips(question.prompt), question.thread, resend)
 
     def thread_of(self, name: str) -> str:
-        """Return the thread of that name; the current one if it was deleted."""
-        there = name in self._session.record.thread_names()
-        return name if there else self._session.thread
+        """Return the thread of that name; the current one if it never had turns.
+
+        A deleted one keeps what was not sent in it.
+        """
+        known = self._session.record.thread_names(filled=False)
+        return name if name in known else self._session.thread
 
     # What views list
 
@@ -114,11 +120,12 @@ class Queue:
         if items != self._listed:
             self._listed = items
             self._messages.send("queue", items=items)
-        return {"queued": sum(not item["unsent"] for item in items)}
+        queued = sum(not (item["unsent"] or item["held"]) for item in items)
+        return {"queued": queued}
 
     def _items(self) -> list[dict[str, Any]]:
         coming = self._session.coming()
-        begun = coming[:1]  # or about to begin
+        begun = [each for each in coming[:1] if not each.held]  # or about to begin
         coming = tuple(each for each in coming if each.turn is None)
         # Those of other threads keep theirs: a view may be editing one of them.
         self._numbers = {
@@ -163,5 +170,6 @@ def _waiting(number: int, answer: ComingAnswer, *, begun: bool) -> dict[str, Any
         # The panel's edits of a cell's turn replace it.
         "cell": question.cell is not None and not question.replaces,
         "waits": answer.waits and not begun,
+        "held": answer.held,
         "unsent": False,
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from h2o_magic.chat_panel.messages import Messages
@@ -25,7 +26,29 @@ class Queueing:
         self._messages = messages
         self._questions = questions
         self._queue = queue
+        self._edited: dict[ComingAnswer, str] = {}  # and the views that edit them
         self._removed: tuple[int, Callable[[], object]] | None = None
+
+    def _on_queue_edit(self, view: str, message: Mapping[str, Any]) -> None:
+        """Hold a question back while a view edits it."""
+        answer = self._queue.answer(int(message["item"]))
+        if answer is not None:
+            with suppress(MisuseError):  # it has begun just now
+                answer.hold()
+                self._edited[answer] = view
+
+    def _on_queue_edited(self, _: str, message: Mapping[str, Any]) -> None:
+        self._let_go(self._queue.answer(int(message["item"])))
+
+    def let_go_of(self, view: str | None = None) -> None:
+        """Hold back nothing more that a view edited; None: that any did."""
+        for answer, editor in list(self._edited.items()):
+            if view in (None, editor):
+                self._let_go(answer)
+
+    def _let_go(self, answer: ComingAnswer | None) -> None:
+        if answer is not None and self._edited.pop(answer, None) is not None:
+            answer.let_go()
 
     def _on_queue_change(self, view: str, message: Mapping[str, Any]) -> None:
         number, text = int(message["item"]), str(message["text"]).strip()
@@ -35,7 +58,8 @@ class Queueing:
             unsent.change(text, keep)
             self._messages.send_state()
         elif answer is None:
-            self._queue.refused(self._typed_late(view, text))
+            was = str(message.get("was", ""))
+            self._queue.refused(self._typed_late(view, text, was))
         else:
             self._change(answer, view, text, keep)
 
@@ -51,7 +75,7 @@ class Queueing:
             late.note(error)
             self._queue.refused(late)
 
-    def _typed_late(self, view: str, text: str) -> Unsent:
+    def _typed_late(self, view: str, text: str, was: str) -> Unsent:
         """Return what was typed in place of a question that is in the queue no more."""
         thread = self._session.thread
 
@@ -60,7 +84,7 @@ class Queueing:
             there = self._queue.thread_of(thread)
             return self._session.ask_later(prompt, thread=there)
 
-        why = "it is being answered already"
+        why = f"“{was}” had already begun: this is your edit of it."
         return Unsent(text, [], thread, resend, view, why=why)
 
     def _on_queue_send(self, _: str, message: Mapping[str, Any]) -> None:
@@ -71,8 +95,10 @@ class Queueing:
             self._send(number)
             return
         running, *waiting = self._session.coming() or (None,)
-        if running is not None and answer in waiting:  # it may have begun just now
+        if answer is running or answer in waiting:  # it may have begun just now
             answer.move(1)
+            self._let_go(answer)
+        if answer in waiting and running is not None and not running.held:
             running.stop()
 
     def _send(self, number: int) -> None:

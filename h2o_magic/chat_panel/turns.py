@@ -31,10 +31,10 @@ class Turns:
 
     def _on_undo(self, view: str, message: Mapping[str, Any]) -> None:
         with self._messages.lock:
-            if message["id"] != self._messages.undoable():
+            id_ = self._messages.undoable()
+            if message["id"] != id_ or not self._session.restore(id_):
                 raise ConfigurationError(
                     "the conversation has changed since the deletion: "
                     "enter `/undo` to undo its last change"
                 )
-            self._session.undo()
         self._messages.send("status", to=view, text="The turn was restored.")

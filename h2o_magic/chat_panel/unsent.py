@@ -56,6 +56,7 @@ class Unsent:
             "files": self.files,
             "cell": False,
             "waits": True,
+            "held": False,
             "unsent": True,
             "why": self.why,
             "problem": self.problem,

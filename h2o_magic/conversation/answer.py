@@ -229,6 +229,22 @@ class Answer:
             self._queue.move(self, place)
         self._tell_queue()
 
+    @property
+    def held(self) -> bool:
+        """Whether :meth:`hold` lets those behind it go first."""
+        return self._queue.is_held(self)
+
+    def hold(self) -> None:
+        """Let those behind it go first until :meth:`let_go`; errors as of `change`."""
+        with self._waiting():
+            self._queue.hold(self)
+        self._tell_queue()
+
+    def let_go(self) -> None:
+        """Wait for those before it only."""
+        self._queue.let_go(self)
+        self._tell_queue()
+
     def withdraw(self) -> None:
         """Leave the queue, so that it is not asked; errors as of `change`."""
         with self._waiting():
@@ -243,6 +259,11 @@ class Answer:
             if self._stopping:
                 raise MisuseError("it is no longer in the queue: ask it again")
             yield
+
+    def _begin_if_first(self) -> bool:
+        with self._beginning:
+            self._begun = self._queue.owner is self and not self._stopping
+            return self._begun
 
     def _tell_queue(self) -> None:
         self._conversation.notifications.send(QueueChanged(self.question.thread))
@@ -275,10 +296,8 @@ class Answer:
                 waited = True
                 self._tell_queue()
                 yield Notice(f"Waiting for the answer before it in {thread} …")
-                if not self._stopping:
-                    self._queue.wait(self)
-            with self._beginning:
-                self._begun = not self._stopping
+            while not (self._stopping or self._begin_if_first()):
+                self._queue.wait(self)
             if not self._begun:
                 self._progress.end("stopped")
                 return

@@ -171,6 +171,17 @@ class Record:
     def drop(self, thread: str, number: int) -> Turn:
         return self._run(WRITE, changes.drop, thread, number)
 
+    def is_dropped(self, thread: str, id: int) -> bool:  # noqa: A002 - as in `update`
+        """Return whether :meth:`bring_back` can restore a turn."""
+        return self._run(READ, changes.dropped_by, thread, id) > 0
+
+    def bring_back(self, thread: str, id: int) -> bool:  # noqa: A002 - as in `update`
+        """Restore a dropped turn in its place, and take back nothing that came since.
+
+        Return whether it was restored: else it is there, or can come back no more.
+        """
+        return self._run(WRITE, changes.bring_back, thread, id)
+
     def drop_cell(self, thread: str, cell: str) -> bool:
         return self._run(WRITE, changes.drop_cell, thread, cell)
 

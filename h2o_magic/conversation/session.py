@@ -432,6 +432,7 @@ class Session:
     fork = _of_conversation(Conversation.fork)
     reset = _of_conversation(Conversation.reset)
     drop = _of_conversation(Conversation.drop)
+    restore = _of_conversation(Conversation.restore)
     undo = _of_conversation(Conversation.undo)
     redo = _of_conversation(Conversation.redo)
     changed = _of_conversation(Conversation.changed)

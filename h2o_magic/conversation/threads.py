@@ -250,6 +250,20 @@ class Conversation:
         self.changed(name)
         return turn
 
+    def restore(self, turn_id: int, thread: str | None = None) -> bool:
+        """Restore one turn that was dropped, by its id; return whether it was.
+
+        It comes back in its place, and nothing that came since is taken back. That
+        cannot be done once the deletion was undone, or is too long ago, or if the
+        turn's cell has asked again.
+        """
+        expect("a turn's id", turn_id, int)
+        name = self.name_of(thread)
+        done = self.record.bring_back(name, turn_id)
+        if done:
+            self.changed(name)
+        return done
+
     def undo(self, thread: str | None = None) -> Change | None:
         """Undo the last change to a thread, and return what it was.
 
@@ -306,7 +320,8 @@ class Conversation:
         """Return the answers (`Answer`) that are being asked for, in their order.
 
         The first is being written, the others wait for those before them; until its
-        turn comes, each of these can be changed, moved and withdrawn.
+        turn comes, each of these can be changed, moved, held back and withdrawn. Only
+        if all are held back, none is being written.
 
         Parameters
         ----------
@@ -322,7 +337,9 @@ class Conversation:
         Their text so far is kept; those that wait are not asked. With `waiting` False,
         only the first is stopped, and the next one is asked.
         """
-        coming = self.coming(thread)[: None if waiting else 1]
+        coming = self.coming(thread)
+        if not waiting:
+            coming = tuple(each for each in coming[:1] if not each.held)
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
         return len(coming)

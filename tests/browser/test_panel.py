@@ -220,7 +220,11 @@ def test_a_question_is_edited_its_answer_asked_again_and_its_versions_are_kept(
     panel.ask("What is new?")
     expect(panel.turn(1)).to_contain_text("What is new?")
     panel.wait_for_end(1, "The fourth answer.")
+    panel.press("Undo")
+    expect(panel.turn(2)).to_contain_text("What is new?")
     expect(panel.place.get_by_role("button", name="Undo")).to_be_hidden()
+    panel.press("Delete turn 1")
+    expect(panel.turns).to_have_count(1)
     panel.ask("What is newer?")
     panel.wait_for_end(2, "The fourth answer.")
     # Sooner, the page would take the first for the second click of the one before.

@@ -443,13 +443,35 @@ def test_undo_restores_the_turn_it_was_offered_for_and_nothing_else(
     assert [turn.id for turn in page.session.turns()] == [first, second]
 
     page.send("delete", id=second)
-    page.send("ask", text="Third?")
-    page.ended_row()
-    assert page.wait_for("state")["state"]["undoable"] == 0
+    page.session.undo()
+    page.session.drop(1)
     page.send("undo", id=second)
     assert "has changed since the deletion" in page.wait_for("error")["text"]
-    questions = [turn.question for turn in page.session.turns()]
-    assert questions == ["First?", "Third?"]
+    assert [turn.id for turn in page.session.turns()] == [second]
+
+
+def test_undo_restores_a_turn_in_its_place_though_others_were_asked_since(
+    page: Page,
+) -> None:
+    for question in ("First?", "Second?"):
+        page.send("ask", text=question)
+        page.ended_row()
+    first, second = (turn.id for turn in page.session.turns())
+    page.send("delete", id=first)
+    page.wait_for("deleted", id=first)
+    page.send("ask", text="Third?")
+    page.ended_row()
+    while page.wait_for("state")["state"]["undoable"] != first:
+        pass
+    page.send("thread", name="other")
+    page.wait_for("thread", name="other")
+    assert page.wait_for("state")["state"]["undoable"] == 0
+    page.send("thread", name="main")
+    page.wait_for("thread", name="main")
+    third = page.session.turns()[-1].id
+    page.send("undo", id=first)
+    assert page.wait_for("order")["ids"] == [first, second, third]
+    assert page.wait_for("state")["state"]["undoable"] == 0
 
 
 def test_an_edit_that_fails_is_sent_back_as_that_edit(page: Page) -> None:

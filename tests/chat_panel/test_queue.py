@@ -120,11 +120,11 @@ def test_send_now_stops_the_answer_and_goes_before_the_others(queue: Queue) -> N
 def test_an_edit_that_comes_too_late_is_listed_as_not_sent(queue: Queue) -> None:
     (a,) = queue.ask("a")
     assert queue.finish() == ["first", "a"]
-    queue.page.send("queue_change", item=a["id"], text="much better", keep=[])
+    queue.page.send("queue_change", item=a["id"], text="much better", keep=[], was="a")
     (late,) = queue.listed(unsent)
     assert (late["text"], late["why"]) == (
         "much better",
-        "it is being answered already",
+        "“a” had already begun: this is your edit of it.",
     )
     assert late["view"] == "here"
     queue.page.send("queue_remove", item=a["id"])
@@ -278,3 +278,57 @@ def test_a_new_kernel_takes_once_what_was_typed_when_the_one_before_ended(
     assert texts_of(page.wait_for("queue", to="here")["items"]) == ["b"]
     page.controller.close()
     page.session.close()
+
+
+def test_a_question_under_edit_lets_those_behind_it_go_first(queue: Queue) -> None:
+    a, _ = queue.ask("a", "b")
+    queue.page.send("queue_edit", item=a["id"])
+    queue.listed(lambda items: items[0]["held"])
+    queue.gate.set()
+    queue.server.script = ["Yes."]
+    (item,) = queue.listed(lambda items: texts_of(items) == ["a"])
+    assert item == {**a, "held": True}
+    while queue.page.ended_row()["question"] != "b":
+        pass
+    assert queue.page.session.stop(waiting=False) == 0
+    queue.page.send("queue_change", item=a["id"], text="better", keep=[], was="a")
+    queue.page.send("queue_edited", item=a["id"])
+    assert queue.finish() == ["first", "b", "better"]
+
+
+@pytest.mark.parametrize("end", ["cancel", "close", "panel", "now"])
+def test_no_edit_that_has_ended_holds_a_question(queue: Queue, end: str) -> None:
+    (a,) = queue.ask("a")
+    queue.page.send("queue_edit", item=a["id"])
+    queue.gate.set()
+    queue.page.ended_row()
+    assert [each.held for each in queue.page.session.coming()] == [True]
+    queue.page.controller.receive({"type": "close", "view": "other"})
+    assert [each.held for each in queue.page.session.coming()] == [True]
+    if end == "cancel":
+        queue.page.send("queue_edited", item=a["id"])
+    elif end == "close":
+        queue.page.send("close")
+    elif end == "now":
+        queue.page.send("queue_send", item=a["id"])
+    else:
+        queue.page.controller.close()
+    for thread in threading.enumerate():
+        if thread.name == "h2o_magic-asked":
+            thread.join(60)
+    questions = [turn.question for turn in queue.page.session.turns()]
+    assert questions == ["first", "a"]
+
+
+def test_a_question_under_edit_is_stopped_and_removed_as_others(queue: Queue) -> None:
+    a, b = queue.ask("a", "b")
+    for item in (a, b):
+        queue.page.send("queue_edit", item=item["id"])
+    queue.gate.set()
+    queue.page.ended_row()
+    queue.page.send("queue_remove", item=a["id"])
+    queue.listed(lambda items: texts_of(items) == ["b"])
+    queue.page.session.stop()
+    (item,) = queue.listed(unsent)
+    assert item["text"] == "b"
+    assert queue.finish() == ["first"]

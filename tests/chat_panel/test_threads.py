@@ -157,13 +157,48 @@ def test_what_runs_and_waits_in_a_deleted_chat_is_not_lost(
     page.send("draft", text="three")
     page.send("remove_thread", name="main")
     assert server.stopped.wait(60)
-    assert page.unsent()["text"] == "two"
+    for waiting in threading.enumerate():
+        if waiting.name == "h2o_magic-asked":
+            waiting.join(60)
+    page.controller.receive({"type": "open", "view": "other"})
+    assert page.wait_for("queue", to="other")["items"] == []
     page.send("restore_thread", name="main")
     shown = page.wait_for("thread", name="main")
     assert shown["draft"] == "three"
+    page.controller.receive({"type": "open", "view": "other"})
+    (item,) = page.wait_for("queue", to="other")["items"]
+    assert item["unsent"]
+    assert (item["text"], item["view"]) == ("two", "")  # so that no composer takes it
     page.send("rows", ids=shown["ids"])
     row = page.ended_row()
     assert (row["question"], row["answer"], row["status"]) == ("one", "half", "stopped")
+
+
+def test_what_waits_in_another_chat_that_is_deleted_stays_with_that_chat(
+    page: Page, server: StandIn
+) -> None:
+    server.script = ["half", threading.Event()]
+    page.send("ask", text="one")
+    page.wait_for("delta")
+    page.send("ask", text="two")
+    state(page, queued=1)
+    page.send("new_thread")
+    page.send("remove_thread", name="main")
+    assert server.stopped.wait(60)
+    for waiting in threading.enumerate():
+        if waiting.name == "h2o_magic-asked":
+            waiting.join(60)
+    page.controller.receive({"type": "open", "view": "other"})
+    assert page.wait_for("queue", to="other")["items"] == []
+    page.send("restore_thread", name="main")
+    page.send("thread", name="main")
+    item = page.unsent()
+    assert (item["text"], item["view"]) == ("two", "")
+    server.script = ["whole"]
+    page.send("queue_send", item=item["id"])
+    while page.ended_row()["question"] != "two":
+        pass
+    assert page.session.turns("main")[-1].question == "two"
 
 
 def test_a_branch_has_the_turns_up_to_one_and_is_shown(page: Page) -> None:

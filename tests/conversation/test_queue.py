@@ -74,3 +74,26 @@ def test_a_thread_cannot_wait_for_itself() -> None:
     with pytest.raises(MisuseError, match="still being read here"):
         lock.enter("second")
     assert lock.holders == ("first",)
+
+
+def test_who_is_held_back_lets_others_go_first_and_goes_when_let_go() -> None:
+    lock: FifoLock[str] = FifoLock()
+    served: list[str] = []
+    lock.enter("first")
+    threads = [waiting(lock, name, served) for name in "abc"]
+    for held in "ab":
+        lock.hold(held)
+    lock.leave("first")
+    threads[2].join()
+    assert served == ["c"]
+    assert lock.owner is None
+    assert lock.holders == ("a", "b")
+    lock.move("b", 1)
+    assert lock.holders == ("b", "a")
+    late = waiting(lock, "late", served)
+    late.join()
+    lock.let_go("a")
+    threads[0].join()
+    lock.let_go("b")
+    threads[1].join()
+    assert served == ["c", "late", "a", "b"]

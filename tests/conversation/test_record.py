@@ -520,3 +520,33 @@ def test_nothing_of_what_was_erased_is_left_in_the_files(
 
 def found_in(folder: Path, text: bytes) -> bool:
     return any(text in file.read_bytes() for file in folder.iterdir())
+
+
+def test_a_dropped_turn_comes_back_alone_and_in_its_place(record: Record) -> None:
+    first, second = (record.begin("main", Turn(each)) for each in ("1?", "2?"))
+    record.drop("main", 1)
+    third = record.begin("main", Turn("3?"))
+    assert not record.bring_back("other", first.id)
+    assert record.is_dropped("main", first.id)
+    assert record.bring_back("main", first.id)
+    assert record.ids("main") == (first.id, second.id, third.id)
+    assert not record.is_dropped("main", first.id)
+    assert not record.bring_back("main", first.id)
+    # It is as if it had never been dropped.
+    assert record.undo("main") == Change("ask", ("main",), 1)
+    assert record.redo("main") == Change("ask", ("main",), 1)
+    assert record.ids("main") == (first.id, second.id, third.id)
+
+
+def test_a_dropped_turn_does_not_come_back_where_undo_or_its_cell_has_done_it(
+    record: Record,
+) -> None:
+    first = record.begin("main", Turn("1?", cell="c"))
+    record.drop("main", 1)
+    record.undo("main")
+    record.begin("main", Turn("again?", cell="c"))
+    assert not record.bring_back("main", first.id)
+    dropped = record.drop("main", 1)
+    asked = record.begin("main", Turn("once more?", cell="c"))
+    assert not record.bring_back("main", dropped.id)
+    assert record.ids("main") == (asked.id,)

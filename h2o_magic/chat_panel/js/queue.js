@@ -5,7 +5,7 @@ import { Waiting } from "./waiting.js";
 
 /**
  * The questions that wait for the answers before them, and those that were not sent. The
- * kernel lists them, by `id`: {text, files, cell, waits, unsent, why, problem, view, n, turn}.
+ * kernel lists them, by `id`: {text, files, cell, waits, held, unsent, why, problem, view, n, turn}.
  */
 export class Queue {
   constructor(chat) {
@@ -85,7 +85,8 @@ class Entry {
 
   draw() {
     const { item } = this;
-    const label = this.element.contains(document.activeElement) && document.activeElement.getAttribute("aria-label");
+    const focused = this.element.contains(document.activeElement);
+    const label = focused && document.activeElement.getAttribute("aria-label");
     this.area = null;
     this.element.classList.toggle("h2o-unsent", item.unsent);
     this.element.classList.toggle("h2o-begins", !item.waits);
@@ -99,10 +100,12 @@ class Entry {
       item.problem ? problemCard(item.problem, () => this.send()) : "",
     );
     if (label) ([...this.element.querySelectorAll("button")].find((each) => each.getAttribute("aria-label") === label) ?? this.chat.composer.area).focus();
+    else if (focused) this.element.firstChild.focus();
   }
 
   get state() {
     if (this.item.unsent) return "Not sent";
+    if (this.item.held) return "Being edited";
     return this.item.waits ? "Queued" : "";
   }
 
@@ -124,6 +127,7 @@ class Entry {
 
   edit() {
     const { item } = this;
+    if (!item.unsent) this.chat.send("queue_edit", { item: item.id }); // it waits meanwhile
     this.kept = item.files.map((_, place) => place);
     this.area = make("textarea", {
       "aria-label": "Question",
@@ -166,19 +170,22 @@ class Entry {
     const text = this.area.value.trim();
     if (!text) return;
     const { id, files } = this.item;
-    if (text !== this.item.text || this.kept.length !== files.length) this.chat.send("queue_change", { item: id, text, keep: this.kept });
+    if (text !== this.item.text || this.kept.length !== files.length) this.chat.send("queue_change", { item: id, text, keep: this.kept, was: this.item.text });
     this.stopEditing();
   }
 
   /** Send what is typed in place of a question that leaves the queue: it is not lost. */
   saveTyped() {
     if (!this.area) return;
-    this.save();
+    if (this.area.value.trim()) this.save();
+    else this.stopEditing();
     this.area = null;
   }
 
   stopEditing() {
+    if (!this.item.unsent) this.chat.send("queue_edited", { item: this.item.id });
     const focused = this.element.contains(document.activeElement);
+    this.item = { ...this.item, held: false };
     this.draw();
     if (focused) this.element.firstChild.focus();
   }

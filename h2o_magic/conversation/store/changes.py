@@ -115,6 +115,30 @@ def drop_cell(database: Database, thread: str, cell: str) -> bool:
     return True
 
 
+def dropped_by(database: Database, thread: str, id_: int) -> int:
+    """Return the change that dropped a turn; 0 if it is there, or cannot come back.
+
+    Nor can it if its cell has asked again since: a cell has one turn.
+    """
+    found = database.value(
+        "SELECT changes.id FROM turns JOIN changes ON changes.id = removed"
+        " WHERE turns.id = ? AND thread = ? AND kind = 'drop' AND undone = 0"
+        " AND NOT EXISTS (SELECT 1 FROM turns AS other"
+        "  WHERE other.cell = turns.cell AND other.thread = turns.thread"
+        "  AND other.live = 1)",
+        (id_, turns.thread_id(database, thread)),
+    )
+    return found or 0
+
+
+def bring_back(database: Database, thread: str, id_: int) -> bool:
+    """Restore a dropped turn as if it had stayed; return whether that was done."""
+    change = dropped_by(database, thread, id_)
+    if change:
+        undo.withdraw(database, change)
+    return change > 0
+
+
 def fork(
     database: Database,
     thread: str,
