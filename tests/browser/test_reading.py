@@ -83,6 +83,14 @@ DIRECTIONS = """place => [...place.querySelectorAll(':is(p, li, pre)')]
   .map(([e, style]) => `${e.tagName} ${style.direction} ${style.textAlign}`)"""
 
 
+#: Whether all of an element can be scrolled into its sight, which is within the chat's.
+SCROLLS = """element => {
+  const log = element.closest(".h2o-log").getBoundingClientRect();
+  const {right} = element.getBoundingClientRect();
+  return right <= log.right && element.scrollWidth > element.clientWidth;
+}"""
+
+
 def code_in(turn: Locator) -> dict[str, Any]:
     found: dict[str, Any] = turn.evaluate(CODE)
     return found
@@ -191,3 +199,13 @@ def test_rich_answers_are_calm_and_can_go_on_and_be_copied(
     expect(panel.turns).to_have_count(3)
     panel.press("Earlier version of turn 3")
     expect(panel.turn(3)).not_to_contain_text("here.")
+
+    server.script = ["Here is $" + " + ".join(f"x_{{{n}}}" for n in range(99)) + "$."]
+    panel.ask("A wide formula?")
+    panel.wait_for_end(4, "Here is")
+    formula = panel.turn(4).locator("math")
+    expect(formula).to_have_attribute("tabindex", "0")
+    assert formula.evaluate(SCROLLS)
+    server.script = []
+    panel.ask("Nothing?")
+    panel.wait_for_end(5, "(empty answer)")

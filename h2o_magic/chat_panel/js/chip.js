@@ -28,7 +28,7 @@ export function sentFiles(files) {
 
 /** A chip of a file that was sent. */
 function sentChip({ name, about, size }) {
-  return make("span", { class: "h2o-chip", title: [name, about].filter(Boolean).join(", ") }, icon("file"), make("span", { class: "h2o-chip-name" }, name), size ? make("span", { class: "h2o-chip-size" }, sizeInWords(size)) : null);
+  return make("span", { class: "h2o-chip h2o-chip-open", title: [name, about].filter(Boolean).join(", ") }, icon("file"), make("span", { class: "h2o-chip-name" }, name), size ? make("span", { class: "h2o-chip-size" }, sizeInWords(size)) : null);
 }
 
 function sentAs({ type }) {

@@ -18,9 +18,14 @@ export class Keyboard {
     this.fresh.add(article);
   }
 
-  /** What is wider than its place is a stop of its own, or no key could scroll it. */
+  /** What is wider than its place can be scrolled, and is a stop of its own. */
   addStops() {
-    const found = [...this.fresh].flatMap((article) => [...article.querySelectorAll("pre, table, math")]);
+    for (const article of this.fresh) {
+      for (const formula of article.querySelectorAll("math:not([display='block'])")) {
+        if (formula.getBoundingClientRect().width > formula.closest(".h2o-md").clientWidth) formula.classList.add("h2o-wide");
+      }
+    }
+    const found = [...this.fresh].flatMap((article) => [...article.querySelectorAll("pre, table, math[display='block'], math.h2o-wide")]);
     const wide = found.filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth);
     for (const element of wide) element.tabIndex = 0;
     this.fresh.clear();

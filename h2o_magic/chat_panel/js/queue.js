@@ -82,7 +82,7 @@ class Entry {
     this.waiting = item.waits ? null : this.waiting ?? new Waiting(0);
     const why = item.unsent && !item.problem && item.why;
     this.element.replaceChildren(
-      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, item.text, sentFiles(item.files)),
+      make("div", { class: "h2o-bubble h2o-queued-text", tabindex: "0" }, sentFiles(item.files), item.text),
       make("div", { class: "h2o-actions" }, item.cell ? make("span", { class: "h2o-from", title: "Asked by a cell" }, "cell") : null, make("span", { class: "h2o-queued-state" }, this.state), ...this.buttons),
       this.waiting ? make("div", { class: "h2o-answer" }, this.waiting.caret, this.waiting.box) : "",
       why ? make("p", { class: "h2o-why" }, why) : "",

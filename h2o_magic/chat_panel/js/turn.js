@@ -24,8 +24,7 @@ export function renderTurn(chat, turn) {
   turn.waiting = row.running ? new Waiting(row.elapsed) : null;
   if (row.running) restart(turn);
   else {
-    const none = row.status === "complete" ? '<p class="h2o-none">(empty answer)</p>' : "";
-    setHtml(turn.body, row.answer_html || none);
+    setHtml(turn.body, row.answer_html || none(row));
     closeCode(chat, turn.body);
   }
   turn.foot = make("footer", { class: "h2o-foot" }, ...footer(chat, turn, name));
@@ -55,11 +54,17 @@ function sent({ sent: text }) {
   return make("details", { class: "h2o-sent" }, make("summary", {}, "Sent with the question"), make("pre", { tabindex: "0" }, text));
 }
 
+/** What is shown of an answer without any text. */
+function none({ status }) {
+  return status === "complete" ? '<p class="h2o-none">(empty answer)</p>' : "";
+}
+
 /** Complete an answer that has grown to its end in this view. */
 export function finishTurn(chat, turn) {
   turn.waiting?.finish();
   showProblem(chat, turn);
   endAnswer(chat, turn);
+  if (!turn.body.textContent.trim() && !turn.body.querySelector("img")) setHtml(turn.body, none(turn.row));
   turn.foot.replaceChildren(...footer(chat, turn, `turn ${turn.row.number}`));
   turn.reasoning = null;
   markStatus(turn);
