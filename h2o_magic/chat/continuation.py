@@ -14,6 +14,8 @@ _REQUEST = (
     "and write no introduction."
 )
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
+_WORD = re.compile(r"\w+")
+_SHORT = 3  # characters of most ends of words
 _OPENER = re.compile(r"\s*(?:```|~~~)[^\n]*(?:\n|\Z)")
 
 
@@ -28,6 +30,7 @@ class Continued:
     def __init__(self, text: str) -> None:
         self._text = text
         self._in_code = len(_FENCE.findall(text)) % 2 == 1
+        self._words = _WORD.findall(text)
 
     def with_more(self, more: str) -> str:
         """Return the whole, as if it had been written at once."""
@@ -38,6 +41,19 @@ class Continued:
             more = more[opener.end() :]  # models open it again
             line_end = "" if text.endswith("\n") or not more else "\n"
             return f"{text}{line_end}{more}"
-        # Most answers are cut after a word, and messages begin without a space.
-        apart = " " if text[-1].isalnum() and more[0].isalnum() else ""
-        return f"{text}{apart}{more}"
+        first = _WORD.match(more)
+        apart = first and text[-1].isalnum() and not self._is_cut_before(first[0])
+        return f"{text} {more}" if apart else f"{text}{more}"
+
+    def _is_cut_before(self, first: str) -> bool:
+        """Return whether the text's last word goes on with the first of what is added.
+
+        Most answers are cut after a word, and most messages begin without a space, be
+        it with a new word or with the end of one. Ends are short, and no words here.
+        """
+        *known, last = self._words
+        if last[-1].isdigit() or first[0].isdigit():
+            return last[-1].isdigit() and first[0].isdigit()
+        if first[0].isupper():
+            return False
+        return last + first in known or (len(first) <= _SHORT and first not in known)

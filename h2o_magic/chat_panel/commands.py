@@ -18,8 +18,8 @@ class Commands:
         self._messages = messages
 
     def is_one(self, text: str) -> bool:
-        """Return whether a message is a command, be it mistyped."""
-        return text.startswith("/") and self._host.is_command(_line(text))
+        """Return whether a message is a command, be it an unknown one."""
+        return text.startswith("/") and self._host.is_command(text[1:])
 
     def ask(self, text: str) -> BackgroundAnswer | None:
         """Ask the question of a command in the background; None if it has none."""

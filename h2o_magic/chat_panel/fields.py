@@ -38,6 +38,7 @@ _NO_VALUE = {
     "vision": "what the server says",
     "budget": "1,000, fewer for small models",
 }
+_CHOICES = {"xhigh": "Extra high"}
 _YES_NO = [["true", "Yes"], ["false", "No"]]
 
 
@@ -51,7 +52,9 @@ def field(setting: Parameter) -> dict[str, Any]:
         "unit": setting.unit,
     }
     if made["kind"] == "choice":
-        made["choices"] = [[c, c.title()] for c in setting.choices] or _YES_NO
+        made["choices"] = [
+            [c, _CHOICES.get(c, c.title())] for c in setting.choices
+        ] or _YES_NO
         made["optional"] = setting.optional
     if made["kind"] == "slider":
         made["least"], made["most"] = _ends(setting)

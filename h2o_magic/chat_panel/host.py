@@ -24,7 +24,7 @@ class Host(Protocol):
     def weigh(self, question: str, most: int) -> int:
         """Return about how many tokens the values that a question names have.
 
-        One of which a description is sent counts as `most`.
+        One of which a description is sent counts as `most` at most.
         """
 
     def complete(self, before: str, after: str) -> tuple[str, list[Entry]]:

@@ -131,15 +131,15 @@ def _problem(turn: Turn) -> dict[str, Any] | None:
 def problem(facts: Facts, at: float) -> dict[str, Any]:
     """Return what a view shows of a failure; `at` is as in :attr:`Turn.asked_at`."""
     return {
-        "words": _sentence(facts.error) or "The answer failed.",
-        "advice": _sentence(facts.advice),
+        "words": sentence(facts.error) or "The answer failed.",
+        "advice": sentence(facts.advice),
         "status": facts.http_status,
         "address": one_line(facts.server),
         "at": at,
     }
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """Return a text in one line that begins and ends as a sentence does."""
     text = one_line(text).strip()
     first = text.partition(" ")[0]

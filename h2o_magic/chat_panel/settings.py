@@ -16,6 +16,7 @@ from h2o_magic.backends.local import locate
 from h2o_magic.chat_panel import fields
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.model_list import plain_line
+from h2o_magic.chat_panel.rows import sentence
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.presets import BUILT_IN
 from h2o_magic.conversation.session import Session
@@ -175,7 +176,7 @@ def _tested(session: Session) -> _Test:
         info = backend.model(name)
         took = 1000 * (time.perf_counter() - begun)
     except Exception as error:  # that of a plug-in may be any
-        return _Test(plain_line(error), problem=True)
+        return _Test(sentence(plain_line(error)), problem=True)
     dialect = str(getattr(backend, "dialect", ""))
     flavour = getattr(backend, "flavour", None)
     return _Test(f"Answers in {took:,.0f} ms.", info, dialect, flavour)

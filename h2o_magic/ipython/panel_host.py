@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Protocol
@@ -30,6 +31,8 @@ _CELLS_ONLY = {
     "fix": "the corrected cell is inserted below a cell: run `%h2o fix` in one",
     "ask": "type the question without a command",
 }
+#: The first word of a command, known or not; paths have another slash, or a dot.
+_COMMAND = re.compile(r"[\w-]+(?!\S)")
 
 
 class HostContext(CommandContext, Protocol):
@@ -63,7 +66,7 @@ class PanelHost:
     def weigh(self, question: str, most: int) -> int:
         """Return about how many tokens the values that a question names have.
 
-        One of which a description is sent counts as `most`.
+        One of which a description is sent counts as `most` at most.
         """
         return self._names().weigh(question, most)
 
@@ -101,12 +104,12 @@ class PanelHost:
         return end
 
     def is_command(self, line: str) -> bool:
-        """Return whether a line begins with a command, or with one mistyped.
+        """Return whether a line begins with a command, or with what reads as one.
 
         A path such as ``usr/bin/python`` does not.
         """
         name = _first_word(line)
-        if commands.find(name) is not None:
+        if commands.find(name) is not None or _COMMAND.match(line):
             return True
         return "/" not in name and bool(nearest(name, commands.SUBCOMMANDS))
 

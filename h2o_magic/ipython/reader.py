@@ -141,7 +141,7 @@ class NamesReader:
         return [*prompt.notes, *self._notes]
 
     def weigh(self, question: str, most: int) -> int:
-        """Return about how many tokens the values have, `most` for a described one."""
+        """Return about how many tokens values have, `most` where one is described."""
         tokens = 0
         for place in fields(question):
             if isinstance(place, Field) and self._is_harmless(place):

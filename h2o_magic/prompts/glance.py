@@ -6,6 +6,7 @@ containers, by Python's own methods, and of libraries whose shapes are plain num
 
 from __future__ import annotations
 
+import math
 import types
 from collections import deque
 from contextlib import suppress
@@ -25,6 +26,8 @@ _CONTAINERS: tuple[Any, ...] = (list, tuple, dict, set, frozenset, deque, range)
 _ATOMS: tuple[Any, ...] = (int, float, complex, type(None))
 #: Characters of a token; tokens of an item of a list, and of a number.
 _CHARACTERS, _ITEM, _ATOM = 3, 8, 4
+#: Tokens of the description of a table or an array: its frame, a column, a cell.
+_FRAME, _COLUMN, _CELL = 40, 25, 4
 _BYTES: tuple[Any, ...] = (bytes, bytearray)
 _CODE = (
     (types.ModuleType, "module"),
@@ -51,16 +54,21 @@ def code_kind(value: object) -> str:
 
 
 def weight(value: object, most: int) -> int:
-    """Return about how many tokens a value has in a prompt, `most` if it is described.
+    """Return about how many tokens a value has in a prompt, where `most` describe one.
 
-    A text counts whole. Nothing of the value is read but its length.
+    A text counts whole. Nothing of the value is read but its length or shape.
     """
     if _is(value, str):
         return str.__len__(value) // _CHARACTERS  # type: ignore[arg-type]
     for kind in _CONTAINERS:
         if _is(value, kind):
             return min(int(kind.__len__(value)) * _ITEM, most)
-    return _ATOM if any(_is(value, kind) for kind in _ATOMS) else most
+    if any(_is(value, kind) for kind in _ATOMS):
+        return _ATOM
+    if shape := _shape(value):
+        columns = shape[1] if is_frame(value) and len(shape) > 1 else 1
+        return min(_FRAME + _COLUMN * columns + _CELL * math.prod(shape), most)
+    return most
 
 
 def is_frame(value: object) -> bool:
@@ -95,16 +103,23 @@ def _size(value: object) -> str:
         if _is(value, kind):
             return f"{kind.__len__(value):,}"
     with suppress(Exception):  # of a foreign object
-        if _origin(type(value))[0] in _SHAPED:
-            return _extent(value)
+        if shape := _shape(value):
+            return _extent(value, shape)
     return ""
 
 
-def _extent(value: Any) -> str:
+def _shape(value: Any) -> tuple[int, ...]:
+    """Return the shape of a table or an array; empty if it is none or would compute."""
+    with suppress(Exception):  # of a foreign object
+        if _origin(type(value))[0] in _SHAPED:
+            shape = tuple(value.shape)
+            if all(type(length) is int for length in shape):
+                return shape
+    return ()
+
+
+def _extent(value: Any, shape: tuple[int, ...]) -> str:
     """Return the shape of a table or an array, and of an array what it holds."""
-    shape = tuple(value.shape)
-    if not shape or not all(type(length) is int for length in shape):
-        return ""
     held = "" if is_frame(value) else str(getattr(value, "dtype", ""))
     extent = " × ".join(f"{length:,}" for length in shape)
     return f"{extent} {held.removeprefix('torch.')}".rstrip()

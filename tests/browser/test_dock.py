@@ -176,7 +176,8 @@ def test_it_follows_notebooks_kernels_and_reloads(
     page = dock.page
     page.set_viewport_size({"width": 1400, "height": 900})
     source = chat_notebook(server, "%h2o panel --right")
-    source.cells += [new_code_cell("\n" * 30) for _ in range(4)]
+    closing = "import h2o_magic\nh2o_magic.panel().close()"
+    source.cells += [new_code_cell(text) for text in (closing, *["\n" * 30] * 4)]
     notebook = open_notebook("dock-kernel.ipynb", source)
     notebook.run_to_end(0)
     notebook.run_to_end(1)
@@ -184,7 +185,7 @@ def test_it_follows_notebooks_kernels_and_reloads(
     server.script = ["What is kept."]
     dock.panel.ask("What stays?")
     dock.panel.wait_for_end(1, "What is kept.")
-    notebook.cell(5).scroll_into_view_if_needed()
+    notebook.cell(6).scroll_into_view_if_needed()
     assert dock.panel.composer.evaluate(SEEN) == 1
     page.evaluate(RUN, "notebook:clear-all-cell-outputs")
     expect(notebook.output(1)).to_have_text("")
@@ -193,6 +194,16 @@ def test_it_follows_notebooks_kernels_and_reloads(
     page.evaluate(RESTART)
     expect(dock.notice).to_contain_text("not connected to the kernel")
     expect(dock.panel.place).to_have_count(0)
+    dock.press("Reconnect")
+    expect(dock.panel.turn(1)).to_contain_text("What is kept.")
+    # One that is closed while nothing is docked is not looked for much longer.
+    looked: list[str] = []
+    page.on("console", lambda message: looked.append(message.text))
+    page.evaluate(CLOSE_DOCK)
+    notebook.run_to_end(2)
+    dock.run("dock")
+    expect(dock.notice).to_contain_text("not connected to the kernel")
+    assert 0 < sum("model not found" in text for text in looked) < 10
     dock.press("Reconnect")
     expect(dock.panel.turn(1)).to_contain_text("What is kept.")
     notebook.save()

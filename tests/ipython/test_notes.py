@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 
 from h2o_magic.ipython.reader import NamesReader
@@ -45,6 +46,8 @@ VALUES: dict[str, Any] = {
     "costly": Costly(),
     "dynamic": Dynamic(),
     "x": 2,
+    "wide": pd.DataFrame({"price": range(1000)}),
+    "lazy": pl.DataFrame({"price": [1]}).lazy(),
 }
 
 
@@ -87,7 +90,9 @@ def test_what_is_sent_or_cannot_be_known_is_not(question: str) -> None:
 @pytest.mark.parametrize(
     ("question", "tokens"),
     [
-        ("What is {df} and {df.price}?", 2000),
+        ("What is {df} and {df.price}?", 2 * (40 + 25 + 2 * 4)),
+        ("What is {wide}?", 1000),
+        ("What is {lazy}?", 1000),
         ("What is {d} and {x}?", 8 + 4),
         ("What is {text}?", 1000),
         ("And {costly}?", 1000),

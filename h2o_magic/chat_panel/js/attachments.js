@@ -66,7 +66,7 @@ export class Attachments {
     if (text.length <= LONG_TEXT || this.items.length >= MOST) return false;
     const data = new File([text], this.freeName("Pasted text.txt"), { type: "text/plain" });
     this.set([...this.items, { name: data.name, size: data.size, data, pasted: text }]);
-    this.composer.chat.setStatus("The long text was attached. The T on it puts it into the message.");
+    this.composer.chat.setStatus("The long text was attached. The button on it puts it back as text.");
     return true;
   }
 

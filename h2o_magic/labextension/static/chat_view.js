@@ -5,7 +5,7 @@ import { VIEW } from "./notebook_chat.js";
 const PATIENCE = 500; // ms until a renderer that does not end is made again
 const TRIES = 60;
 
-const after = (time) => new Promise((resolve) => { setTimeout(resolve, time, false); });
+const after = (time) => new Promise((resolve) => setTimeout(resolve, time, false));
 
 export class ChatView {
   constructor(layout, MimeModel, onEnd) {
@@ -32,17 +32,19 @@ export class ChatView {
     this.close();
     const wanted = { chat, data };
     this.wanted = wanted;
-    // After the page was loaded the renderer may be a placeholder, which never ends.
-    for (let tried = 0; tried < TRIES; tried += 1) {
+    // After the page was loaded it may be a placeholder, which never ends.
+    const tried = [];
+    while (tried.length < TRIES) {
       const made = chat.panel.content.rendermime.createRenderer(VIEW);
-      // A copy: ipywidgets empties the id in what it was given when a view ends.
+      tried.push(made.node);
+      // A copy: ipywidgets empties it when a view ends.
       const model = new this.MimeModel({ data: { [VIEW]: { ...data } } });
       const ended = await Promise.race([made.renderModel(model).then(() => true, () => true), after(PATIENCE)]);
       if (ended && this.wanted === wanted && made.widgets?.length) return this.show(made);
-      const isUnknown = ended && made.node.textContent.includes("model not found");
       made.dispose();
       if (this.wanted !== wanted) return null;
-      if (isUnknown) break;
+      // Earlier ones may end now.
+      if (tried.some((node) => node.textContent.includes("not found"))) break;
       if (ended) await after(PATIENCE);
     }
     return this.lose();
