@@ -15,7 +15,6 @@ _REQUEST = (
 )
 _FENCE = re.compile(r"^ {0,3}(```|~~~)", re.MULTILINE)
 _WORD = re.compile(r"\w+")
-_SHORT = 3  # characters of most ends of words
 _OPENER = re.compile(r"\s*(?:```|~~~)[^\n]*(?:\n|\Z)")
 
 
@@ -48,12 +47,10 @@ class Continued:
     def _is_cut_before(self, first: str) -> bool:
         """Return whether the text's last word goes on with the first of what is added.
 
-        Most answers are cut after a word, and most messages begin without a space, be
-        it with a new word or with the end of one. Ends are short, and no words here.
+        Most answers are cut after a word, and messages begin without a space, be it
+        with a new word or with the end of one: that stands in the text elsewhere.
         """
         *known, last = self._words
         if last[-1].isdigit() or first[0].isdigit():
             return last[-1].isdigit() and first[0].isdigit()
-        if first[0].isupper():
-            return False
-        return last + first in known or (len(first) <= _SHORT and first not in known)
+        return last + first in known

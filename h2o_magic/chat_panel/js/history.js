@@ -125,7 +125,7 @@ export class History {
     const hits = this.hits.filter(({ name }) => names.has(name));
     return [
       { label: "Titles", items: named.slice(0, 5).map((thread) => this.item(thread)) },
-      { label: "In messages", items: hits.map((hit) => this.hit(hit)) },
+      { label: "Questions and answers", items: hits.map((hit) => this.hit(hit)) },
     ];
   }
 
@@ -137,7 +137,7 @@ export class History {
     }
     if (this.pending) return ["Searching …"];
     const count = this.hits.length;
-    if (words.length && count) return [count === 50 ? "The newest 50 messages" : `In ${count === 1 ? "1 message" : `${count} messages`}`];
+    if (words.length && count) return [count === 50 ? "The newest 50 of them" : `Found in ${count === 1 ? "1 turn" : `${count} turns`}`];
     if (words.length) return [this.menu.items.length ? "No question or answer contains this." : "Nothing found."];
     if (this.threads.length) return [HINT];
     return [this.isFresh ? "No chats yet." : "Loading …"];
