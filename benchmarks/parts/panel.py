@@ -157,9 +157,7 @@ def measure(options: Options) -> Iterator[Bar]:
             rounds = []
             for number in range(min(options.rounds, _MOST_ROUNDS)):
                 _open(opener, f"{shape}-{docked:d}-{number}.ipynb", speaker.url)
-                if docked:
-                    page.get_by_role("button", name="Dock on the right").click()
-                    expect(page.locator(".h2o-dock .h2o-chat")).to_be_visible()
+                _place(page, docked=docked)
                 asked = question(shape, tokens, rate)
                 rounds.append(_one_answer(page, speaker, received, asked))
                 shut_down(page)
@@ -189,6 +187,14 @@ def _open(
     if show:
         expect(opener.page.get_by_label("Message")).to_be_enabled()
     return opened
+
+
+def _place(page: Page, *, docked: bool) -> None:
+    """Show the chat beside the notebook, or in its cell."""
+    page.evaluate("() => h2oMagic.undock()")
+    if docked:
+        page.get_by_role("button", name="Dock on the right").click()
+        expect(page.locator(".h2o-dock .h2o-chat")).to_be_visible()
 
 
 def _one_answer(
