@@ -52,11 +52,15 @@ class Replayed:
     explains: bool = True
 
 
+def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
+    return backend.stream(request)
+
+
 class ReplayBackend(Backend):
     """Answers from a folder, and asks `inner`, which is made only then.
 
-    `mode` is ``on``, ``only`` or ``refresh``. `on_kept` is called when an answer that
-    was asked has been stored.
+    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept` is called
+    when an answer that was asked has been stored.
     """
 
     def __init__(
@@ -65,10 +69,12 @@ class ReplayBackend(Backend):
         replayed: Replayed,
         mode: ReplayMode,
         *,
+        ask: Callable[[Backend, ChatRequest], Iterator[Event]] = _ask,
         speed: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
+        self._ask = ask
         self._replayed = replayed
         self._mode = mode
         self._speed = speed
@@ -93,7 +99,7 @@ class ReplayBackend(Backend):
         why = why or self._what_changed(request)
         self._url = None
         return Recording(
-            self._inner().stream(request),
+            self._ask(self._inner(), request),
             lambda answer: self._keep(key, request, answer, why),
         )
 
