@@ -6,7 +6,8 @@
     ├── ConfigurationError      what the user gave cannot be used; nothing was sent
     │   ├── ParameterError      a generation parameter: unknown, wrong type or range
     │   ├── MessagesError       a list of chat messages that no server would accept
-    │   └── MissingExtraError   an optional part of the package is not installed
+    │   ├── MissingExtraError   an optional part of the package is not installed
+    │   └── ReplayMissError     no stored answer, and nobody may be asked
     ├── BackendError            the server, or the connection to it, failed
     │   ├── ConnectionFailedError   refused, unknown host, TLS, lost before an answer
     │   ├── TimedOutError           a timeout: connect, first byte, between bytes
@@ -60,6 +61,10 @@ class MissingExtraError(ConfigurationError):
             f"{purpose} needs packages that are not installed: run "
             f"`pip install {' '.join(_packages(extra))}`"
         )
+
+
+class ReplayMissError(ConfigurationError):
+    """No answer is stored for a question, and nobody may be asked (``only``)."""
 
 
 def _packages(extra: str) -> list[str]:

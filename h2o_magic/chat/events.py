@@ -90,6 +90,23 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class Replay:
+    """How an answer stands to the stored ones, where answers are stored.
+
+    `key` is that of its request. `first_answered` is the day on which a stored answer
+    was given, as ``2026-11-28``; empty for one that was asked now, and `why` says why
+    it was, if a stored one could have been expected. `seconds` and `first_token` are
+    what it took then; the latter may be None.
+    """
+
+    key: str
+    first_answered: str = ""
+    why: str = ""
+    seconds: float = 0.0
+    first_token: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The answer has ended; `text` is the final version of all of it."""
 
@@ -98,5 +115,5 @@ class Finished:
 
 
 Event: TypeAlias = (
-    TextDelta | ReasoningDelta | Replaced | Notice | Source | Usage | Finished
+    TextDelta | ReasoningDelta | Replaced | Notice | Source | Usage | Replay | Finished
 )

@@ -1,0 +1,237 @@
+"""A backend around a backend: what is stored is given again, what is missing asked."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import Any
+
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.replay.differences import Summary, differences, nearest, summary
+from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
+from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.streams import Recording, Replaying
+from h2o_magic.chat.events import Event, Replay
+from h2o_magic.chat.messages import Message
+from h2o_magic.config.replay import ReplayMode
+from h2o_magic.errors import ReplayMissError
+
+#: Entries that are compared to find the nearest, and seconds for that.
+_MOST_COMPARED, _LONGEST = 2000, 1.0
+_COMPLETE = ("end", "stop_text", "unknown")
+
+
+@dataclass
+class ReplayCounts:
+    """How many questions of a session were replayed, and how many asked instead."""
+
+    hits: int = 0
+    misses: int = 0
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """What a :class:`ReplayBackend` works with; one for each server and folder.
+
+    `server` is its name in keys, `shown` what users call the folder. `mask` takes
+    secrets out of a text. `weights` returns the digest of the weights that would answer
+    for a model now; empty if that is not known. `warn` gets a line if the folder cannot
+    be written.
+    """
+
+    folder: AnswerFolder
+    server: str
+    shown: str
+    mask: Callable[[str], str] = str
+    weights: Callable[[str], str] = lambda _model: ""
+    warn: Callable[[str], None] = lambda _line: None
+    counts: ReplayCounts = field(default_factory=ReplayCounts)
+    explains: bool = True
+
+
+class ReplayBackend(Backend):
+    """Answers from a folder, and asks `inner`, which is made only then.
+
+    `mode` is ``on``, ``only`` or ``refresh``. `on_kept` is called when an answer that
+    was asked has been stored.
+    """
+
+    def __init__(
+        self,
+        inner: Callable[[], Backend],
+        replayed: Replayed,
+        mode: ReplayMode,
+        *,
+        speed: float = 0.0,
+        on_kept: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._inner = inner
+        self._replayed = replayed
+        self._mode = mode
+        self._speed = speed
+        self._on_kept = on_kept
+        self._url: str | None = None
+
+    @property
+    def url(self) -> str:
+        return self._inner().url if self._url is None else self._url
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        """Yield the stored answer, or the server's; a ReplayMissError in ``only``."""
+        key = key_of(request, self._replayed.server)
+        stored, why = self._stored(key, request)
+        if stored is not None:
+            self._url = stored.url
+            self._replayed.counts.hits += 1
+            return Replaying(stored, _told(key, stored, stored.day), self._speed)
+        self._replayed.counts.misses += 1
+        if self._mode == "only":
+            raise self._miss(request, why)
+        why = why or self._what_changed(request)
+        self._url = None
+        return Recording(
+            self._inner().stream(request),
+            lambda answer: self._keep(key, request, answer, why),
+        )
+
+    def has(self, request: ChatRequest) -> bool:
+        """Return whether a request would be answered without asking."""
+        return (
+            self._stored(key_of(request, self._replayed.server), request)[0] is not None
+        )
+
+    def models(self) -> list[ModelInfo]:
+        return self._inner().models()
+
+    def model(self, name: str = "") -> ModelInfo | None:
+        return self._inner().model(name)
+
+    def vision(self, model: str) -> bool | None:
+        return self._inner().vision(model)
+
+    def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
+        return (
+            None
+            if self._mode == "only"
+            else self._inner().count_tokens(model, messages)
+        )
+
+    def body(self, request: ChatRequest) -> Mapping[str, Any] | None:
+        return None if self._mode == "only" else self._inner().body(request)
+
+    def _stored(
+        self, key: str, request: ChatRequest
+    ) -> tuple[StoredAnswer | None, str]:
+        """Return the stored answer, or why there is none that can be used."""
+        if self._mode == "refresh":
+            return None, ""
+        try:
+            entry = self._replayed.folder.read(key)
+            if entry is None:
+                return None, ""
+            stored = StoredAnswer.of_json(entry, key)
+        except (DamagedEntryError, OSError) as error:
+            return None, f"the stored answer cannot be read: {error}"
+        if self._mode == "on" and self._has_other_weights(stored, request.model):
+            return None, f"other weights are installed as {request.model} now"
+        return stored, ""
+
+    def _has_other_weights(self, stored: StoredAnswer, model: str) -> bool:
+        if not stored.weights:
+            return False
+        now = self._replayed.weights(model)
+        if not now and stored.source is not None:  # another model stood in for it
+            now = self._replayed.weights(stored.source.model)
+        return bool(now) and now != stored.weights
+
+    def _keep(
+        self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
+    ) -> Replay | None:
+        if answer.finish_reason not in _COMPLETE:
+            return None
+        replayed = self._replayed
+        answered_by = answer.source.model if answer.source else request.model
+        answer = _masked(answer, replayed.mask)
+        answer = replace(
+            answer,
+            request=summary(request, replayed.server, replayed.mask),
+            url=self._inner().url,
+            weights=replayed.weights(answered_by),
+        )
+        try:
+            replayed.folder.write(key, answer.as_json(key))
+        except OSError as error:
+            replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
+            return None
+        self._on_kept()
+        return _told(key, answer, why=why)
+
+    def _what_changed(self, request: ChatRequest) -> str:
+        """Return what differs from the nearest stored request, if one is near."""
+        if self._mode == "refresh" or not self._replayed.explains:
+            return ""
+        wanted = summary(request, self._replayed.server, self._replayed.mask)
+        near = nearest(wanted, self._summaries())
+        if near is None or not _is_near(near, wanted):
+            return ""
+        return f"asked again: {differences(near, wanted)[0]}"
+
+    def _miss(self, request: ChatRequest, why: str) -> ReplayMissError:
+        shown = self._replayed.shown
+        if not why:
+            wanted = summary(request, self._replayed.server, self._replayed.mask)
+            near = nearest(wanted, self._summaries())
+            why = "it has no answers" if near is None else ""
+            if near is not None:
+                found = "; ".join(differences(near, wanted))
+                why = f"the nearest stored question differs in {found}"
+        return ReplayMissError(
+            f"no answer is stored in {shown} for this question, and with `replay` "
+            f"`only` nobody is asked: {why}. `--replay on` asks, and stores the answer"
+        )
+
+    def _summaries(self) -> Iterator[Summary]:
+        """Yield what was asked of the stored answers, as far as there is time."""
+        until = time.monotonic() + _LONGEST
+        folder = self._replayed.folder
+        for key in islice(folder.keys(), _MOST_COMPARED):
+            if time.monotonic() > until:
+                return
+            try:
+                entry = folder.read(key) or {}
+            except (DamagedEntryError, OSError):
+                continue
+            if entry.get("kind") == "answer" and isinstance(entry.get("request"), dict):
+                yield entry["request"]
+
+
+def _told(key: str, answer: StoredAnswer, day: str = "", why: str = "") -> Replay:
+    first = answer.first_token and round(answer.first_token, 3)
+    return Replay(key, day, why, round(answer.seconds, 3), first)
+
+
+def _masked(answer: StoredAnswer, mask: Callable[[str], str]) -> StoredAnswer:
+    """Return the answer without secrets; in one piece if there were any."""
+    text, reasoning = mask(answer.text), mask(answer.reasoning)
+    if (text, reasoning) == (answer.text, answer.reasoning):
+        return answer
+    end = round(answer.seconds * 1000)
+    return replace(
+        answer,
+        text=text,
+        pieces=((end, len(text)),),
+        reasoning=reasoning,
+        reasoning_pieces=((end, len(reasoning)),),
+    )
+
+
+def _is_near(stored: Summary, wanted: Summary) -> bool:
+    """Return whether a stored question is probably the same one, asked before."""
+    old, new = str(stored.get("question", "")), str(wanted["question"])
+    if old == new:
+        return True
+    begins = len(new) // 2
+    return begins > 0 and old[:begins] == new[:begins]

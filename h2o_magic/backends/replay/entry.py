@@ -1,0 +1,184 @@
+"""What an entry of an answers folder holds, and how it is written as JSON.
+
+A file may have been edited, or come from anywhere: what does not fit is damaged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime, timezone
+from typing import Any, TypeVar, get_args
+
+from h2o_magic.backends.replay.folder import DamagedEntryError
+from h2o_magic.chat.events import FinishReason, Source, Usage
+
+VERSION = 1
+
+_T = TypeVar("_T", Source, Usage)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """A complete answer, with all that is needed to give it again as it came.
+
+    Attributes
+    ----------
+    request : mapping
+        What was asked, to be read and compared (`summary`): JSON values.
+    text, reasoning : str
+        As the backend gave them.
+    pieces, reasoning_pieces : tuple of (int, int)
+        How they came: milliseconds since the question, and how many characters.
+    finish_reason : str
+        ``end``, ``stop_text`` or ``unknown``.
+    answered : float
+        When the answer was complete, in seconds since 1970.
+    seconds, first_token : float
+        From the question to the end and to the first text; the latter may be None.
+    url : str
+        Address of the server that answered.
+    source, usage
+        What the server said; None if it did not.
+    weights : str
+        Digest of the weights that answered; empty if it is not known.
+    """
+
+    request: Mapping[str, Any]
+    text: str
+    answered: float
+    pieces: tuple[tuple[int, int], ...] = ()
+    reasoning: str = ""
+    reasoning_pieces: tuple[tuple[int, int], ...] = ()
+    finish_reason: FinishReason = "end"
+    seconds: float = 0.0
+    first_token: float | None = None
+    url: str = ""
+    source: Source | None = None
+    usage: Usage | None = None
+    weights: str = ""
+
+    @property
+    def day(self) -> str:
+        """The day on which it was first answered, in UTC: ``2026-11-28``."""
+        return _moment(self.answered)[:10]
+
+    def as_json(self, key: str) -> dict[str, Any]:
+        """Return the entry with what people read first."""
+        return {
+            "version": VERSION,
+            "kind": "answer",
+            "key": key,
+            "answered": _moment(self.answered),
+            "request": dict(self.request),
+            "text": self.text,
+            **({"reasoning": self.reasoning} if self.reasoning else {}),
+            "finish_reason": self.finish_reason,
+            "source": self.source and _compact(self.source),
+            "usage": self.usage and _compact(self.usage),
+            "weights": self.weights,
+            "url": self.url,
+            "seconds": round(self.seconds, 3),
+            "first_token": self.first_token and round(self.first_token, 3),
+            "pieces": self.pieces,
+            "reasoning_pieces": self.reasoning_pieces,
+        }
+
+    @classmethod
+    def of_json(cls, entry: Mapping[str, Any], key: str) -> StoredAnswer:
+        """Return an entry's answer; a DamagedEntryError says what is wrong with it."""
+        check_entry(entry, key, "answer")
+        try:
+            answer = cls(
+                request=dict(entry["request"]),
+                text=_of(str, entry["text"]),
+                answered=_seconds(entry["answered"]),
+                pieces=_pieces(entry["pieces"]),
+                reasoning=_of(str, entry.get("reasoning", "")),
+                reasoning_pieces=_pieces(entry["reasoning_pieces"]),
+                finish_reason=entry["finish_reason"],
+                seconds=float(entry["seconds"]),
+                first_token=entry["first_token"] and float(entry["first_token"]),
+                url=_of(str, entry["url"]),
+                source=_made(Source, entry["source"]),
+                usage=_made(Usage, entry["usage"]),
+                weights=_of(str, entry["weights"]),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DamagedEntryError(f"not an answer: {error!r}") from None
+        answer._check()
+        return answer
+
+    def _check(self) -> None:
+        if self.finish_reason not in get_args(FinishReason):
+            raise DamagedEntryError("its finish reason is not known")
+        texts = ((self.text, self.pieces), (self.reasoning, self.reasoning_pieces))
+        for text, pieces in texts:
+            if sum(size for _, size in pieces) != len(text):
+                raise DamagedEntryError("its pieces do not add up to its text")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A fact about a server or one of its models, as JSON; by it questions are asked.
+
+    `what` is what the fact is about: ``context``, ``vision``, ``system``, ...
+    """
+
+    what: str
+    server: str
+    model: str = ""
+    value: Any = field(default=None, compare=False)
+
+    def as_json(self, key: str) -> dict[str, Any]:
+        return {"version": VERSION, "kind": "learned", "key": key, **asdict(self)}
+
+    @classmethod
+    def of_json(cls, entry: Mapping[str, Any], key: str) -> Learned:
+        check_entry(entry, key, "learned")
+        try:
+            return cls(**{each.name: entry[each.name] for each in fields(cls)})
+        except KeyError as error:
+            raise DamagedEntryError(f"not a learned fact: {error!r}") from None
+
+
+def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
+    """Check version, kind and key; a DamagedEntryError says what is wrong."""
+    if entry.get("version") != VERSION:
+        raise DamagedEntryError("it was written by another version")
+    if entry.get("kind") != kind:
+        raise DamagedEntryError(f"expected an entry of kind {kind!r}")
+    if entry.get("key") != key:
+        raise DamagedEntryError("its key is not the one of its name")
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _seconds(moment: str) -> float:
+    # Python 3.10 does not read the letter Z.
+    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+
+
+def _compact(facts: Source | Usage) -> dict[str, Any]:
+    """Return what is not at its default, or required."""
+    return {
+        each.name: getattr(facts, each.name)
+        for each in fields(facts)
+        if getattr(facts, each.name) != each.default
+    }
+
+
+def _made(kind: type[_T], value: Mapping[str, Any] | None) -> _T | None:
+    return None if value is None else kind(**value)
+
+
+def _of(kind: type[str], value: object) -> str:
+    if not isinstance(value, kind):
+        raise TypeError(f"expected text, got {type(value).__name__}")
+    return value
+
+
+def _pieces(value: Any) -> tuple[tuple[int, int], ...]:
+    return tuple((int(at), int(size)) for at, size in value)

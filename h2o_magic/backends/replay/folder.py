@@ -1,0 +1,130 @@
+"""A folder of answers, meant to be committed: one small file each, found by its key.
+
+``KEY[:2]/KEY.json`` holds one line of JSON. It is written beside its place and renamed,
+so that a process that is killed leaves no half of one. Where git has merged two of them
+line by line (``merge=union``), the first line counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from h2o_magic.config.folders import make_private
+
+_ATTRIBUTES = "* merge=union -text\n"
+_IGNORED = "*.tmp\n"
+_KEY = re.compile(r"[0-9a-f]{64}")
+_SHARD = re.compile(r"[0-9a-f]{2}")
+
+
+class DamagedEntryError(ValueError):
+    """A file of the folder holds no entry."""
+
+
+class AnswerFolder:
+    """Entries, as JSON objects, by keys of 64 hexadecimal digits.
+
+    Nothing is read or made before the first use. `private` is for this user only.
+    """
+
+    def __init__(self, path: Path, *, private: bool = False) -> None:
+        self.path = path
+        self._private = private
+        self._made = False
+
+    def read(self, key: str) -> dict[str, Any] | None:
+        """Return an entry; None if there is none; a DamagedEntryError, an OSError."""
+        try:
+            return parse(self.file(key).read_bytes())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, key: str, entry: Mapping[str, Any]) -> None:
+        """Keep an entry in place of any other of its key; raises an OSError."""
+        self._make()
+        place = self.file(key)
+        place.parent.mkdir(exist_ok=True)
+        beside = place.with_name(f"{key[:16]}-{secrets.token_hex(8)}.tmp")
+        try:
+            beside.write_bytes(line(entry))
+            _rename(beside, place)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
+
+    def remove(self, key: str) -> None:
+        self.file(key).unlink()
+        with suppress(OSError):  # others are in it
+            self.file(key).parent.rmdir()
+
+    def file(self, key: str) -> Path:
+        if not _KEY.fullmatch(key):
+            raise ValueError(
+                f"expected a key of 64 hexadecimal digits, got {key!r:.80}"
+            )
+        return self.path / key[:2] / f"{key}.json"
+
+    def keys(self) -> Iterator[str]:
+        """Yield the keys of all entries, in no order; none if there is no folder."""
+        for path in self.files():
+            if _KEY.fullmatch(path.stem) and path == self.file(path.stem):
+                yield path.stem
+
+    def files(self) -> Iterator[Path]:
+        """Yield all files below the folders of entries, whatever they are."""
+        for shard in _listed(self.path):
+            if _SHARD.fullmatch(shard.name):
+                yield from _listed(shard)
+
+    def _make(self) -> None:
+        if self._made and self.path.is_dir():
+            return
+        if self._private:
+            make_private(self.path)
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+        for name, text in ((".gitattributes", _ATTRIBUTES), (".gitignore", _IGNORED)):
+            with suppress(FileExistsError), (self.path / name).open("xb") as file:
+                file.write(text.encode())
+        self._made = True
+
+
+def line(entry: Mapping[str, Any]) -> bytes:
+    """Return an entry as one line of JSON, with the characters that users read."""
+    text = json.dumps(entry, ensure_ascii=False, allow_nan=False)
+    # Half a character, which only an escape can express.
+    return text.encode(errors="backslashreplace") + b"\n"
+
+
+def parse(content: bytes) -> dict[str, Any]:
+    """Return the entry of a file's first line; a DamagedEntryError if it is none."""
+    try:
+        entry = json.loads(content.split(b"\n", 1)[0])
+    except (ValueError, RecursionError) as error:
+        raise DamagedEntryError(f"not valid JSON: {error}") from None
+    if not isinstance(entry, dict):
+        raise DamagedEntryError("not a JSON object")
+    return entry
+
+
+def _listed(folder: Path) -> Iterator[Path]:
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
+        yield from (Path(each.path) for each in found)
+
+
+def _rename(source: Path, target: Path) -> None:
+    for _ in range(10):
+        with suppress(PermissionError):  # on Windows, while another reads the target
+            os.replace(source, target)
+            return
+        time.sleep(0.02)
+    os.replace(source, target)

@@ -1,0 +1,60 @@
+"""The setting ``replay``: whether stored answers are used, and which folder has them.
+
+``off``, ``on``, ``only`` and ``refresh`` are modes, anything else is a folder, and
+``only answers/`` is both. A folder alone means ``on``, a mode alone the folder that was
+set before.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple, cast, get_args
+
+from h2o_magic.errors import ConfigurationError
+
+#: Ask as if nothing were stored; ask what is missing, and store it; never ask; ask all
+#: again, and store it in place of what was.
+ReplayMode = Literal["off", "on", "only", "refresh"]
+MODES: tuple[str, ...] = get_args(ReplayMode)
+
+
+class ReplayChoice(NamedTuple):
+    """A mode, and a folder as it was written; empty for the user's own."""
+
+    mode: ReplayMode = "off"
+    folder: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> ReplayChoice:
+        """Read a value that :func:`checked` has returned."""
+        first, _, rest = text.partition(" ")
+        if first in MODES:
+            return cls(cast(ReplayMode, first), rest)
+        return cls("on", text)
+
+    def __str__(self) -> str:
+        folder = f"./{self.folder}" if self.folder in MODES else self.folder
+        return " ".join(filter(None, (self.mode, folder)))
+
+
+def checked(value: object) -> str:
+    """Return a value of the setting in its usual form, or raise ConfigurationError."""
+    if value is None:
+        return "off"
+    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+        raise ConfigurationError(
+            f"`replay` must be {', '.join(MODES)}, a folder like answers/, or both "
+            f"like 'only answers/', got {value!r:.80}"
+        )
+    text = value.strip()
+    mode, _, folder = text.partition(" ")
+    return f"{mode} {folder.strip()}".strip() if mode in MODES else text
+
+
+def merged(before: str, new: str) -> str:
+    """Return the value after `new` was set: what it leaves open stays as it was."""
+    old, first = ReplayChoice.of(before), new.partition(" ")[0]
+    if first not in MODES:  # a folder alone
+        mode = old.mode if old.mode in ("only", "refresh") else "on"
+        return str(ReplayChoice(mode, new))
+    choice = ReplayChoice.of(new)
+    return str(choice if choice.folder else choice._replace(folder=old.folder))
