@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.replay.differences import Summary, differences, nearest, summary
-from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.key import key_of
 from h2o_magic.backends.replay.streams import Recording, Replaying
@@ -21,7 +21,6 @@ from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
 _MOST_COMPARED, _LONGEST = 2000, 1.0
-_COMPLETE = ("end", "stop_text", "unknown")
 
 
 @dataclass
@@ -156,7 +155,7 @@ class ReplayBackend(Backend):
     def _keep(
         self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
     ) -> Replay | None:
-        if answer.finish_reason not in _COMPLETE:
+        if answer.finish_reason not in COMPLETE:
             return None
         replayed = self._replayed
         answered_by = answer.source.model if answer.source else request.model
