@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
@@ -16,7 +18,8 @@ from h2o_magic.backends.replay.key import key_of
 from h2o_magic.backends.replay.streams import Recording, Replaying
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.replay import ReplayMode
+from h2o_magic.config import paths
+from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
@@ -48,7 +51,19 @@ class Replayed:
     weights: Callable[[str], str] = lambda _model: ""
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
+    cell: str = ""
     explains: bool = True
+
+    @classmethod
+    def of(
+        cls, choice: ReplayChoice, base: Path, server: str, **others: Any
+    ) -> Replayed:
+        """Return what a choice names; a relative folder is below `base`."""
+        if not choice.folder:
+            own = AnswerFolder(paths.answers_folder(), private=True)
+            return cls(own, server, "your own store", **others)
+        folder = AnswerFolder(base / os.path.expanduser(choice.folder))
+        return cls(folder, server, choice.folder, **others)
 
 
 def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
@@ -164,6 +179,7 @@ class ReplayBackend(Backend):
             answer,
             request=summary(request, replayed.server, replayed.mask),
             url=self._inner().url,
+            cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
         try:
