@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
@@ -18,7 +20,8 @@ from h2o_magic.backends.replay.streams import Recording, Replaying
 from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.replay import ReplayMode
+from h2o_magic.config import paths
+from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
@@ -50,14 +53,30 @@ class Replayed:
     weights: Callable[[str], str] = lambda _model: ""
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
+    cell: str = ""
     explains: bool = True
+
+    @classmethod
+    def of(
+        cls, choice: ReplayChoice, base: Path, server: str, **others: Any
+    ) -> Replayed:
+        """Return what a choice names; a relative folder is below `base`."""
+        if not choice.folder:
+            own = AnswerFolder(paths.answers_folder(), private=True)
+            return cls(own, server, "your own store", **others)
+        folder = AnswerFolder(base / os.path.expanduser(choice.folder))
+        return cls(folder, server, choice.folder, **others)
+
+
+def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
+    return backend.stream(request)
 
 
 class ReplayBackend(Backend):
     """Answers from a folder, and asks `inner`, which is made only then.
 
-    `mode` is ``on``, ``only`` or ``refresh``. `on_kept` is called when an answer that
-    was asked has been stored.
+    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept` is called
+    when an answer that was asked has been stored.
     """
 
     def __init__(
@@ -66,10 +85,12 @@ class ReplayBackend(Backend):
         replayed: Replayed,
         mode: ReplayMode,
         *,
+        ask: Callable[[Backend, ChatRequest], Iterator[Event]] = _ask,
         speed: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
+        self._ask = ask
         self._replayed = replayed
         self._mode = mode
         self._speed = speed
@@ -94,7 +115,7 @@ class ReplayBackend(Backend):
         why = why or self._what_changed(request)
         self._url = None
         return Recording(
-            self._inner().stream(request),
+            self._ask(self._inner(), request),
             lambda answer: self._keep(key, request, answer, why),
         )
 
@@ -160,6 +181,7 @@ class ReplayBackend(Backend):
             answer,
             request=summary(request, replayed.server, replayed.mask),
             url=self._inner().url,
+            cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
         try:

@@ -47,6 +47,8 @@ class StoredAnswer:
         What the server said; None if it did not.
     weights : str
         Digest of the weights that answered; empty if it is not known.
+    cell : str
+        ``magic`` if a ``%%h2o`` cell asked, whose output then has the key; else empty.
     """
 
     request: Mapping[str, Any]
@@ -62,6 +64,7 @@ class StoredAnswer:
     source: Source | None = None
     usage: Usage | None = None
     weights: str = ""
+    cell: str = ""
 
     @property
     def day(self) -> str:
@@ -83,6 +86,7 @@ class StoredAnswer:
             "usage": self.usage and _compact(self.usage),
             "weights": self.weights,
             "url": self.url,
+            "cell": self.cell,
             "seconds": round(self.seconds, 3),
             "first_token": self.first_token and round(self.first_token, 3),
             "pieces": self.pieces,
@@ -108,6 +112,7 @@ class StoredAnswer:
                 source=_made(Source, entry["source"]),
                 usage=_made(Usage, entry["usage"]),
                 weights=_of(str, entry["weights"]),
+                cell=_of(str, entry.get("cell", "")),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
             raise DamagedEntryError(f"not an answer: {_fault(error)}") from None
