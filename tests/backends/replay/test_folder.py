@@ -148,7 +148,7 @@ def test_a_damaged_file_is_told_and_can_be_replaced(
 ) -> None:
     folder.write(KEY, ENTRY)
     folder.file(KEY).write_bytes(content)
-    with pytest.raises(DamagedEntryError, match="^not (valid JSON: |a JSON)"):
+    with pytest.raises(DamagedEntryError, match=r"^not (valid JSON: |a JSON)"):
         folder.read(KEY)
     assert list(folder.keys()) == [KEY]
     folder.write(KEY, ENTRY)
