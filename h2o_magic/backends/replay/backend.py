@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.replay.differences import Summary, differences, nearest, summary
-from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.differences import differences
+from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.nearest import is_near, nearest
 from h2o_magic.backends.replay.streams import Recording, Replaying
+from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.replay import ReplayMode
+from h2o_magic.config import paths
+from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
 _MOST_COMPARED, _LONGEST = 2000, 1.0
-_COMPLETE = ("end", "stop_text", "unknown")
 
 
 @dataclass
@@ -49,14 +53,30 @@ class Replayed:
     weights: Callable[[str], str] = lambda _model: ""
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
+    cell: str = ""
     explains: bool = True
+
+    @classmethod
+    def of(
+        cls, choice: ReplayChoice, base: Path, server: str, **others: Any
+    ) -> Replayed:
+        """Return what a choice names; a relative folder is below `base`."""
+        if not choice.folder:
+            own = AnswerFolder(paths.answers_folder(), private=True)
+            return cls(own, server, "your own store", **others)
+        folder = AnswerFolder(base / os.path.expanduser(choice.folder))
+        return cls(folder, server, choice.folder, **others)
+
+
+def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
+    return backend.stream(request)
 
 
 class ReplayBackend(Backend):
     """Answers from a folder, and asks `inner`, which is made only then.
 
-    `mode` is ``on``, ``only`` or ``refresh``. `on_kept` is called when an answer that
-    was asked has been stored.
+    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept` is called
+    when an answer that was asked has been stored.
     """
 
     def __init__(
@@ -65,10 +85,12 @@ class ReplayBackend(Backend):
         replayed: Replayed,
         mode: ReplayMode,
         *,
+        ask: Callable[[Backend, ChatRequest], Iterator[Event]] = _ask,
         speed: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
+        self._ask = ask
         self._replayed = replayed
         self._mode = mode
         self._speed = speed
@@ -93,7 +115,7 @@ class ReplayBackend(Backend):
         why = why or self._what_changed(request)
         self._url = None
         return Recording(
-            self._inner().stream(request),
+            self._ask(self._inner(), request),
             lambda answer: self._keep(key, request, answer, why),
         )
 
@@ -140,8 +162,6 @@ class ReplayBackend(Backend):
         return stored, ""
 
     def _has_other_weights(self, stored: StoredAnswer, model: str) -> bool:
-        if not stored.weights:
-            return False
         now = self._replayed.weights(model)
         if not now and stored.source is not None:  # another model stood in for it
             now = self._replayed.weights(stored.source.model)
@@ -149,9 +169,10 @@ class ReplayBackend(Backend):
 
     def _keep(
         self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
-    ) -> Replay | None:
-        if answer.finish_reason not in _COMPLETE:
-            return None
+    ) -> tuple[Replay, str]:
+        """Store a complete answer; return what is told about it, and its text."""
+        if answer.finish_reason not in COMPLETE:
+            return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
@@ -159,30 +180,31 @@ class ReplayBackend(Backend):
             answer,
             request=summary(request, replayed.server, replayed.mask),
             url=self._inner().url,
+            cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
         try:
             replayed.folder.write(key, answer.as_json(key))
         except OSError as error:
             replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
-            return None
+            return Replay("", why="not stored"), answer.text
         self._on_kept()
-        return _told(key, answer, why=why)
+        return _told(key, answer, why=why), answer.text
 
     def _what_changed(self, request: ChatRequest) -> str:
         """Return what differs from the nearest stored request, if one is near."""
         if self._mode == "refresh" or not self._replayed.explains:
             return ""
-        wanted = summary(request, self._replayed.server, self._replayed.mask)
+        wanted = self._wanted(request)
         near = nearest(wanted, self._summaries())
-        if near is None or not _is_near(near, wanted):
+        if near is None or not is_near(near, wanted):
             return ""
         return f"asked again: {differences(near, wanted)[0]}"
 
     def _miss(self, request: ChatRequest, why: str) -> ReplayMissError:
         shown = self._replayed.shown
         if not why:
-            wanted = summary(request, self._replayed.server, self._replayed.mask)
+            wanted = self._wanted(request)
             near = nearest(wanted, self._summaries())
             why = "it has no answers" if near is None else ""
             if near is not None:
@@ -192,6 +214,10 @@ class ReplayBackend(Backend):
             f"no answer is stored in {shown} for this question, and with `replay` "
             f"`only` nobody is asked: {why}. `--replay on` asks, and stores the answer"
         )
+
+    def _wanted(self, request: ChatRequest) -> Summary:
+        replayed = self._replayed
+        return summary(request, replayed.server, replayed.mask, whole=True)
 
     def _summaries(self) -> Iterator[Summary]:
         """Yield what was asked of the stored answers, as far as there is time."""
@@ -226,12 +252,3 @@ def _masked(answer: StoredAnswer, mask: Callable[[str], str]) -> StoredAnswer:
         reasoning=reasoning,
         reasoning_pieces=((end, len(reasoning)),),
     )
-
-
-def _is_near(stored: Summary, wanted: Summary) -> bool:
-    """Return whether a stored question is probably the same one, asked before."""
-    old, new = str(stored.get("question", "")), str(wanted["question"])
-    if old == new:
-        return True
-    begins = len(new) // 2
-    return begins > 0 and old[:begins] == new[:begins]
