@@ -17,7 +17,7 @@ from h2o_magic.backends.replay.key import canonical, digest
 Summary = Mapping[str, Any]
 
 #: Characters of a text that are kept, and lines whose digests are.
-_LONGEST, _MOST_LINES = 2000, 400
+LONGEST, _MOST_LINES = 2000, 400
 _QUOTED = 40  # characters of a text in a message
 _OWN = ("model", "messages", "parameters")
 
@@ -39,10 +39,10 @@ def summary(
     return {
         "server": server,
         "model": request.model,
-        "question": mask(question)[:_LONGEST],
+        "question": mask(question)[:LONGEST],
         "lines": [digest(line)[:6] for line in question.split("\n")[:_MOST_LINES]],
         "length": len(question),
-        "system": mask(system)[:_LONGEST],
+        "system": mask(system)[:LONGEST],
         "earlier": [digest(m)[:6] for m in earlier],
         "images": [canonical(image)[:12] for m in asked for image in m.images],
         "parameters": canonical(request.parameters),

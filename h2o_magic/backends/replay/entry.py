@@ -15,6 +15,8 @@ from h2o_magic.chat.events import FinishReason, Source, Usage
 
 VERSION = 1
 
+_UNFIT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+
 _T = TypeVar("_T", Source, Usage)
 
 
@@ -42,6 +44,8 @@ class StoredAnswer:
         What the server said; None if it did not.
     weights : str
         Digest of the weights that answered; empty if it is not known.
+    cell : str
+        ``magic`` if a ``%%h2o`` cell asked, whose output has the key; else empty.
     """
 
     request: Mapping[str, Any]
@@ -57,6 +61,7 @@ class StoredAnswer:
     source: Source | None = None
     usage: Usage | None = None
     weights: str = ""
+    cell: str = ""
 
     @property
     def day(self) -> str:
@@ -78,6 +83,7 @@ class StoredAnswer:
             "usage": self.usage and _compact(self.usage),
             "weights": self.weights,
             "url": self.url,
+            **({"cell": self.cell} if self.cell else {}),
             "seconds": round(self.seconds, 3),
             "first_token": self.first_token and round(self.first_token, 3),
             "pieces": self.pieces,
@@ -103,8 +109,9 @@ class StoredAnswer:
                 source=_made(Source, entry["source"]),
                 usage=_made(Usage, entry["usage"]),
                 weights=_of(str, entry["weights"]),
+                cell=_of(str, entry.get("cell", "")),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except _UNFIT as error:
             raise DamagedEntryError(f"not an answer: {error!r}") from None
         answer._check()
         return answer

@@ -67,23 +67,34 @@ class AnswerFolder:
             self.file(key).parent.rmdir()
 
     def file(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(
                 f"expected a key of 64 hexadecimal digits, got {key!r:.80}"
             )
         return self.path / key[:2] / f"{key}.json"
 
-    def keys(self) -> Iterator[str]:
-        """Yield the keys of all entries, in no order; none if there is no folder."""
-        for path in self.files():
-            if _KEY.fullmatch(path.stem) and path == self.file(path.stem):
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys that begin so, sorted; none if there is no folder."""
+        for path in self.files(prefix[:2]):
+            if path.stem.startswith(prefix) and self.holds(path):
                 yield path.stem
 
-    def files(self) -> Iterator[Path]:
-        """Yield all files below the folders of entries, whatever they are."""
+    def holds(self, path: Path) -> bool:
+        """Return whether a file has the name and the place of an entry."""
+        return is_key(path.stem) and path == self.file(path.stem)
+
+    def files(self, prefix: str = "") -> Iterator[Path]:
+        """Yield the files below folders of entries, whatever they are, by name."""
         for shard in _listed(self.path):
-            if _SHARD.fullmatch(shard.name):
+            if _SHARD.fullmatch(shard.name) and shard.name.startswith(prefix):
                 yield from _listed(shard)
+
+    def strays(self) -> Iterator[Path]:
+        """Yield what lies beside the folders of entries and is not hidden."""
+        for path in _listed(self.path):
+            shard = _SHARD.fullmatch(path.name) and path.is_dir()
+            if not shard and not path.name.startswith("."):
+                yield path
 
     def _make(self) -> None:
         if self._made and self.path.is_dir():
@@ -96,6 +107,10 @@ class AnswerFolder:
             with suppress(FileExistsError), (self.path / name).open("xb") as file:
                 file.write(text.encode())
         self._made = True
+
+
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
 
 
 def line(entry: Mapping[str, Any]) -> bytes:
@@ -117,8 +132,9 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def _listed(folder: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
-        yield from (Path(each.path) for each in found)
+    """Yield what a folder holds, by name; it may be removed meanwhile."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        yield from (folder / name for name in sorted(os.listdir(folder)))
 
 
 def _rename(source: Path, target: Path) -> None:
