@@ -15,6 +15,7 @@ from h2o_magic.chat.events import (
     Notice,
     ReasoningDelta,
     Replaced,
+    Replay,
     Source,
     TextDelta,
     Usage,
@@ -24,7 +25,11 @@ from h2o_magic.config.parameter import Value
 from h2o_magic.errors import BackendError, StatusError
 
 _OF_FAILURES = ("error", "advice", "http_status")
-_NOT_IN_METADATA = ("demo_told", "writing_seconds", "parameters", *_OF_FAILURES)
+_OF_STORED = ("replay_key", "first_answered")
+_NOT_IN_METADATA = (
+    *("demo_told", "writing_seconds", "parameters"),
+    *(*_OF_FAILURES, *_OF_STORED),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,9 @@ class Facts:
     `seconds_to_first_token` and `seconds` are measured from the question;
     `writing_seconds` by the engine's own clock, where the server reports it.
     `parameters` are the generation parameters that were sent.
+
+    Where answers are stored, `replay_key` is the request's key; `first_answered` is the
+    day of a stored answer, empty for one that was asked now.
 
     Of an answer that failed, `error` says why, mostly in the server's words, `advice`
     what to do about it, and `http_status` is the server's; 0 if it sent none.
@@ -84,6 +92,8 @@ class Facts:
     seconds: float = 0.0
     writing_seconds: float | None = None
     parameters: Mapping[str, Value] = field(default_factory=dict)
+    replay_key: str = ""
+    first_answered: str = ""
     error: str = ""
     advice: str = ""
     http_status: int = 0
@@ -104,9 +114,10 @@ class Facts:
         """Return the facts as JSON values, for an output's metadata."""
         facts = {name: getattr(self, name) for name in _IN_METADATA}
         failed = {name: getattr(self, name) for name in _OF_FAILURES if self.error}
+        stored = {name: getattr(self, name) for name in _OF_STORED if self.replay_key}
         return {
             name: round(value, 3) if isinstance(value, float) else value
-            for name, value in (facts | failed).items()
+            for name, value in (facts | failed | stored).items()
         } | {
             "weights": self.weights or None,
             "demo": self.demo if self.weights else None,
@@ -164,6 +175,7 @@ class AnswerRecord:
         self._notice, self._noticed = Notice(""), self._started
         self._source = Source(model)
         self._usage = Usage()
+        self._replay = Replay("")
         self._parameters = dict(parameters or {})
         self._reason: FinishReason = "unknown"
         self._status: TurnStatus = "failed"
@@ -215,6 +227,8 @@ class AnswerRecord:
                 self._parts = [text]
                 self._reason = reason
                 self.end("stopped" if reason == "stopped" else "complete")
+            case Replay():
+                self._replay = event
             case ReasoningDelta(text):
                 self._reasoning.append(text)
             case Notice(text):
@@ -235,6 +249,7 @@ class AnswerRecord:
         """The facts so far; the status is ``failed`` until the answer has ended."""
         ended = self._clock() if self._ended is None else self._ended
         first = None if self._first is None else self._first - self._started
+        replay = self._replay
         return Facts(
             model=self._source.model,
             weights=self._source.weights,
@@ -248,7 +263,10 @@ class AnswerRecord:
             dropped_turns=self._usage.dropped_turns,
             cut_tokens=self._usage.cut_tokens,
             writing_seconds=self._usage.writing_seconds,
-            seconds_to_first_token=first,
-            seconds=ended - self._started,
+            seconds_to_first_token=replay.first_token if replay.key else first,
+            seconds=replay.seconds if replay.key else ended - self._started,
+            notes=(replay.why,) if replay.why else (),
+            replay_key=replay.key,
+            first_answered=replay.first_answered,
             parameters=self._parameters,
         )

@@ -84,7 +84,7 @@ def prune(options: argparse.Namespace) -> int:
     kept, gone = Counter[str](), Counter[str]()
     for each in unused(folder, used, kept, every=options.all):
         gone[each.kind] += 1
-        gone["bytes"] += _remove(each, dry=options.dry_run)
+        gone["bytes"] += _remove(folder, each, dry=options.dry_run)
     if missing := len(used) - kept["used"]:
         _say(f"{counted(missing, 'answer')} of the notebooks: not in {folder.path}")
     verb = "would remove" if options.dry_run else "removed"
@@ -109,7 +109,7 @@ def _of_answer(answer: StoredAnswer) -> tuple[str, str, str]:
     )
 
 
-def _remove(each: Unused, *, dry: bool) -> int:
+def _remove(folder: AnswerFolder, each: Unused, *, dry: bool) -> int:
     """Say that a file goes, remove it unless `dry`, and return its size."""
     what = f"{each.path.stem[:_KEY]}  {tables.shorten(each.question)}"
     if each.kind != "answer":
@@ -118,7 +118,7 @@ def _remove(each: Unused, *, dry: bool) -> int:
     try:
         size = each.path.stat().st_size
         if not dry:
-            each.remove()
+            folder.remove(each.path)
     except OSError as error:
         why = f"{each.path} cannot be removed: {error.strerror}"
         raise ConfigurationError(why) from error

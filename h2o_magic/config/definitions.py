@@ -10,6 +10,7 @@ import re
 import reprlib
 from collections.abc import Mapping
 
+from h2o_magic.config import replay
 from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.parameter import LARGEST, Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
@@ -192,6 +193,29 @@ _TABLE = (
         ("collapse", "show", "hide"),
         "How to show the reasoning that a model writes before its answer.",
         "Show reasoning",
+    ),
+    Parameter(
+        "replay",
+        str,
+        "Whether stored answers are used: on, only (nobody is asked) or refresh (all "
+        "are asked again), and the folder beside the notebook that has them: answers/.",
+        "must be a mode, a folder or both",
+        "Stored answers",
+        default="off",
+        optional=False,
+        convert=replay.checked,
+        merge=replay.merged,
+        value_name="MODE|FOLDER",
+    ),
+    Parameter(
+        "replay_speed",
+        float,
+        "How fast a stored answer is shown: 1 as it first came, 0 at once.",
+        "must be a number, 0 or above",
+        "Speed of stored answers",
+        default=0.0,
+        optional=False,
+        least=0,
     ),
     Parameter(
         "server_idle_minutes",

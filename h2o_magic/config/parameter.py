@@ -46,6 +46,8 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
     choices: tuple[str, ...] = ()  # the accepted texts, where they can be listed
     #: Returns the stored value, or raises ConfigurationError; replaces kind and range.
     convert: Callable[[object], Value] | None = None
+    #: Returns the value after a new one was set: what that leaves open stays as it was.
+    merge: Callable[[Any, Any], Value] = lambda _before, new: new
     option_name: str | None = None  # if not the name with dashes; empty: no option
     value_name: str | None = None  # what a help text calls its value
     gptgm: str = ""  # its name in the gpt-gm protocol

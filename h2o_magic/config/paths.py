@@ -26,6 +26,11 @@ def store_file() -> Path:
     return _home(platformdirs.user_data_path) / "conversations.sqlite3"
 
 
+def answers_folder() -> Path:
+    """The user's own store of answers that are replayed."""
+    return _home(platformdirs.user_data_path) / "answers"
+
+
 def servers_file() -> Path:
     return _home(platformdirs.user_config_path) / "servers.json"
 

@@ -36,6 +36,9 @@ class ReplayChoice(NamedTuple):
         return " ".join(filter(None, (self.mode, folder)))
 
 
+NO_REPLAY = ReplayChoice()
+
+
 def checked(value: object) -> str:
     """Return a value of the setting in its usual form, or raise ConfigurationError."""
     if value is None:

@@ -59,7 +59,11 @@ class Settings:
 
     def set(self, name: str, value: object, origin: str = "Python") -> None:
         """Set one setting, or raise ConfigurationError if the value is refused."""
-        self._change(name, (find_setting(name).check(value), origin))
+        self._change(name, (self.checked(name, value), origin))
+
+    def checked(self, name: str, value: object) -> Value | None:
+        """Return what a setting would be if `value` were set; raises as `set` does."""
+        return self._merged(find_setting(name), value)
 
     def unset(self, name: str) -> None:
         """Go back to the environment's value, or to the default."""
@@ -75,7 +79,7 @@ class Settings:
 
         ConfigurationError if one is refused, or can only be set for the notebook.
         """
-        checked = {n: find_option(n).check(value) for n, value in options.items()}
+        checked = {n: self._merged(find_option(n), v) for n, v in options.items()}
         return {name: value for name, (value, _) in self._current.items()} | checked
 
     def watch(self, callback: Callable[[str], None]) -> None:
@@ -84,6 +88,10 @@ class Settings:
 
     def unwatch(self, callback: Callable[[str], None]) -> None:
         self._watchers.remove(callback)
+
+    def _merged(self, setting: Parameter, value: object) -> Value | None:
+        checked, (before, _) = setting.check(value), self._current[setting.name]
+        return checked if checked is None else setting.merge(before, checked)
 
     def _change(self, name: str, new: tuple[Value | None, str]) -> None:
         before, _ = self._current[name]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.events import Event, Notice
 from h2o_magic.chat.facts import AnswerRecord, Facts, failure_facts
@@ -34,11 +32,11 @@ from h2o_magic.conversation.notifications import (
 from h2o_magic.conversation.prepare import Prepared, prepare
 from h2o_magic.conversation.question import Question, asked_with
 from h2o_magic.conversation.queue import FifoLock
+from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
-    GenerationError,
     IncompleteAnswerError,
     MisuseError,
     StatusError,
@@ -47,9 +45,6 @@ from h2o_magic.prompts.prompt import Prompt
 
 if TYPE_CHECKING:
     from h2o_magic.conversation.answer_value import AnswerValue
-
-#: What the servers of all dialects call a schema that they do not take.
-_SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
 
 
 class Answer:
@@ -139,7 +134,7 @@ class Answer:
             facts = replace(facts, **failure_facts(self._failure))
         prepared = self._prepared
         if prepared is not None:
-            facts = replace(facts, notes=prepared.notes)
+            facts = replace(facts, notes=(*prepared.notes, *facts.notes))
         if prepared is None or self._turn is None:
             return replace(facts, history=self.question.history)
         return replace(
@@ -302,7 +297,8 @@ class Answer:
                 self._progress.end("stopped")
                 return
             self._kept_in = self._conversation.record
-            prepared = prepare(self.question, self._kept_in, self._connection)
+            answering = self._connection.answering(self.question)
+            prepared = prepare(self.question, self._kept_in, answering)
             yield from self._ask(prepared)
         finally:
             self._queue.leave(self)
@@ -370,17 +366,7 @@ class Answer:
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
     def _stream(self, prepared: Prepared) -> Iterator[Event]:
-        """Yield an answer's events; without the schema if the server refuses that."""
-        request = prepared.request
-        try:
-            yield from self._sent(prepared, request)
-        except (StatusError, GenerationError) as error:
-            if request.schema is None or error.partial or not _refuses_schema(error):
-                raise
-            yield from self._sent(prepared, replace(request, schema=None))
-
-    def _sent(self, prepared: Prepared, request: ChatRequest) -> Iterator[Event]:
-        with _closing(prepared.backend.stream(request)) as self._events:
+        with _closing(Asked(prepared.backend, prepared.request)) as self._events:
             if not self._stopping:  # else nobody would close it
                 yield from self._events
 
@@ -446,14 +432,6 @@ class Answer:
         if facts.status == "complete":
             tokens = facts.prompt_tokens if whole else None
             self._connection.learn(prepared.request, tokens)
-
-
-def _refuses_schema(error: StatusError | GenerationError) -> bool:
-    if isinstance(error, StatusError):
-        # 500: llama_cpp.server's status for a field that it does not know.
-        named = _SCHEMA_WORDS.search(error.server_message) is not None
-        return error.status == 422 or (error.status in (400, 500) and named)
-    return error.error_type == "validation" or bool(_SCHEMA_WORDS.search(str(error)))
 
 
 @contextmanager

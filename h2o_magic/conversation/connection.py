@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
@@ -22,8 +24,12 @@ from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.forks import in_child
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
+from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.context_limits import KnownModel, ModelLimits, cut_of
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.replays import ReplayedAnswering, Replays, mode_of
+from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -48,6 +54,7 @@ class Connection:
     `lock` is held while a question is prepared, so that the server is asked once.
     `servers` returns the known servers, when they are first needed. `connect` makes a
     backend of the setting ``server``; None for the local one and what `servers` knows.
+    Folders of answers are below `folder`, by default the current one.
     """
 
     def __init__(
@@ -57,7 +64,10 @@ class Connection:
         aliases: Aliases,
         connect: Callable[[str], Backend] | None = None,
         backend: Backend | None = None,
+        *,
+        folder: Path | None = None,
     ) -> None:
+        self.replays = Replays(folder or Path(), self._key_texts, warnings.warn)
         self.aliases = aliases
         self._renew()
         self._settings = settings
@@ -100,6 +110,35 @@ class Connection:
         if self._limits is None:
             self._limits = ModelLimits(self.backend)
         return self._limits
+
+    @property
+    def cut(self) -> int | None:
+        """The tokens to which the server cuts a question; None if it does not."""
+        return cut_of(self.backend)
+
+    def context(self, model: str) -> int | None:
+        """Return a model's context length in tokens; None if unknown."""
+        return self.limits.context(model)
+
+    def vision(self, model: str) -> bool | None:
+        """Return whether a model takes images; None if unknown."""
+        return self.limits.vision(model)
+
+    def rate(self, model: str) -> float:
+        """Return about how many bytes of UTF-8 a token of the model has."""
+        return self.limits.rate(model)
+
+    def answering(self, question: Question) -> Answering:
+        """Return what prepares and answers a question: the server, or what is stored.
+
+        A ConfigurationError if it is to be asked again, and nobody may be asked.
+        """
+        mode = mode_of(question.replay, fresh=question.fresh)
+        if mode == "off":
+            return self
+        server = str(self._settings["server"])
+        replayed = self.replays.replayed(question.replay, server)
+        return ReplayedAnswering(self, Asked, replayed, mode, question.replay_speed)
 
     @property
     def value_budget(self) -> int:
@@ -272,6 +311,9 @@ class Connection:
             info = self.backend.model(model)
             return info.system if info else ""
         return ""
+
+    def _key_texts(self) -> tuple[str, ...]:
+        return self.servers.key_texts()
 
     def _known_backend(self, server: str) -> Backend:
         if server:

@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import DEFAULT_LENGTH
-from h2o_magic.conversation.connection import Connection
-from h2o_magic.conversation.context_limits import cut_of
+from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.fitting import WHOLE, Fitted, fit
 from h2o_magic.conversation.pictures import images_of, unseen, with_pictures
 from h2o_magic.conversation.question import Question
@@ -44,7 +44,7 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def prepare(question: Question, record: Record, connection: Connection) -> Prepared:
+def prepare(question: Question, record: Record, answering: Answering) -> Prepared:
     """Choose model, system text and context, perhaps with the server's help.
 
     Raises
@@ -54,9 +54,9 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
     ConfigurationError
         If there are images, and the model is not known to take any.
     """
-    with connection.lock:  # what is asked of the server first is asked once
-        question, head = _settled(question, connection)
-        context = _Context(question, head, record, connection)
+    with answering.lock:  # what is asked of the server first is asked once
+        question, head = _settled(question, answering)
+        context = _Context(question, head, record, answering)
         fitted = context.fitted()
         turns = fitted.chosen.turns
         history = [
@@ -64,7 +64,7 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             for turn in turns
             for message in turn.messages(partial=question.send_partial)
         ]
-        pictured = with_pictures(history, question, record, connection)
+        pictured = with_pictures(history, question, record, answering)
         request = ChatRequest(
             question.model,
             (*head, *pictured, fitted.message, *continuing(question.continues)),
@@ -73,17 +73,17 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
             question.grammar,
         )
         if fitted.excess:
-            _refuse_too_long(request, context, connection)
-        left_out = unseen(history, pictured, question, connection)
+            _refuse_too_long(request, context, answering)
+        left_out = unseen(history, pictured, question, answering)
         notes = (*question.prompt.notes, *fitted.notes, *left_out)
         if question.continues:
             notes += ("continued",)
         if not question.history:
-            return Prepared(request, connection.backend, notes=notes)
+            return Prepared(request, answering.backend, notes=notes)
         earlier, outdated = record.counts_around(question.thread, context.place)
         return Prepared(
             request,
-            connection.backend,
+            answering.backend,
             sent=len(turns),
             earlier=0 if question.begins else earlier,
             unfinished=fitted.chosen.unfinished,
@@ -94,13 +94,13 @@ def prepare(question: Question, record: Record, connection: Connection) -> Prepa
 
 
 def _settled(
-    question: Question, connection: Connection
+    question: Question, answering: Answering
 ) -> tuple[Question, tuple[Message, ...]]:
     if not question.model_chosen:
-        question = replace(question, model=connection.current_model_name())
+        question = replace(question, model=answering.current_model_name())
     if question.system:
         return question, (system(question.told),)
-    recommended = connection.recommended_system(question.model)
+    recommended = answering.recommended_system(question.model)
     if recommended and not question.system_chosen:
         question = replace(question, system=recommended)
     told = question.told
@@ -116,18 +116,18 @@ class _Context:
         question: Question,
         head: tuple[Message, ...],
         record: Record,
-        connection: Connection,
+        answering: Answering,
     ) -> None:
         self.question = question
         self.place: Place = question.replaces or question.cell
         if question.history and not question.replaces:
             self.place = record.place(question.thread, question.cell, question.text)
-        self._connection = connection
+        self._answering = answering
         self._record = record
-        self._rate = connection.limits.rate(question.model)
+        self._rate = answering.rate(question.model)
         around = (*head, *continuing(question.continues))
         self._around = estimate(around, self._rate)
-        self._images = images_of(question, record, connection)
+        self._images = images_of(question, record, answering)
         self._read: list[Turn] = []  # what was read of them is not read again
         self._unread: Iterator[Turn] = iter(())
         if question.history and not question.begins:
@@ -136,12 +136,12 @@ class _Context:
     @cached_property
     def holds(self) -> int:
         """The model's context, in tokens."""
-        limits, question = self._connection.limits, self.question
-        return limits.context(question.model) or question.context
+        question = self.question
+        return self._answering.context(question.model) or question.context
 
     @property
     def cut(self) -> int | None:
-        return cut_of(self._connection.backend)
+        return self._answering.cut
 
     @property
     def longest(self) -> int:
@@ -159,7 +159,7 @@ class _Context:
         return self._fit(self.holds)
 
     def _fit(self, context: int) -> Fitted:
-        wanted, usual = self.question.budget, self._connection.value_budget
+        wanted, usual = self.question.budget, self._answering.value_budget
         budget = wanted or min(usual, context // 4)
         return fit(
             self.question.prompt,
@@ -191,14 +191,17 @@ class _Context:
 
 
 def _refuse_too_long(
-    request: ChatRequest, context: _Context, connection: Connection
+    request: ChatRequest, context: _Context, answering: Answering
 ) -> None:
     """Refuse a question that is surely too long; the server decides about others."""
+    backend = answering.backend
+    if isinstance(backend, ReplayBackend) and backend.has(request):
+        return
     tokens = estimate(request.messages, _MOST_BYTES)
     most = min(context.holds, context.cut or context.holds)
     if context.cut is not None:  # in silence, and nothing counts
         tokens = sum(tokens_in(message.content) for message in request.messages)
-    count = getattr(connection.backend, "count_tokens", None)
+    count = getattr(backend, "count_tokens", None)
     if count is not None:
         with suppress(BackendError):  # the question itself will show what is wrong
             tokens = count(request.model, request.messages) or tokens

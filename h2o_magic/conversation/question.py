@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.config.parameter import Value
+from h2o_magic.config.replay import NO_REPLAY, ReplayChoice
 from h2o_magic.errors import MessagesError, expect
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.instructions import TABLE_SCHEMA, instruction
@@ -62,6 +63,12 @@ class Question:
         The JSON schema that the answer has to fit.
     schema_type : type or None
         The type that the schema was made of, of which the answer's value is.
+    replay : ReplayChoice
+        Whether a stored answer is used, and from which folder.
+    replay_speed : float
+        How fast it is shown: 1 as it first came, 0 at once.
+    fresh : bool
+        True asks even if an answer is stored, and replaces that.
     """
 
     prompt: Prompt
@@ -86,6 +93,9 @@ class Question:
     reasoning: str = "collapse"
     schema: Mapping[str, Any] | None = None
     schema_type: object = None
+    replay: ReplayChoice = NO_REPLAY
+    replay_speed: float = 0.0
+    fresh: bool = False
 
     @property
     def expects(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from h2o_magic.chat.turns import Turn
 from h2o_magic.config.parameters import CHAT_PARAMETERS, checked, explicit_parameters
+from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.connection import Connection
@@ -27,6 +28,7 @@ _COPIED = (
     "send_partial",
     "format",
     "reasoning",
+    "replay_speed",
 )
 
 
@@ -46,6 +48,7 @@ class QuestionBuilder:
         history: bool = True,
         begins: bool = False,
         schema: object = None,
+        fresh: bool = False,
     ) -> Question:
         """Return a question of no cell, with the arguments of `Session.ask`."""
         prompt = asked_with(text).with_attached(self._attached(attach))
@@ -73,6 +76,8 @@ class QuestionBuilder:
             system_chosen="system" in options or self._settings.is_set("system"),
             history=history,
             begins=begins,
+            fresh=fresh,
+            replay=ReplayChoice.of(str(settings["replay"])),
             schema=grammar,
             schema_type=None if isinstance(schema, Mapping) else schema,
             **{name: cast(Any, settings[name]) for name in _COPIED},
@@ -106,7 +111,8 @@ class QuestionBuilder:
             was_sent=True,
             sent_files=turn.file_names,
         )
-        question = self.question(prompt, {**before, **options, "thread": thread})
+        given = {**before, **options, "thread": thread}
+        question = self.question(prompt, given, fresh=True)
         if not turn.system and "system" not in options:
             question = replace(question, system_chosen=False)
         return in_place_of(turn, question)

@@ -116,6 +116,8 @@ class Session:
         one; it is passed False for a question outside the conversation.
     coming_cells
         Returns the same for a question that is not asked yet, and counts nothing.
+    folder
+        Where folders of answers are looked for; None for the current one.
 
     Examples
     --------
@@ -137,6 +139,7 @@ class Session:
         connect: Callable[[str], Backend] | None = None,
         cells: Callable[[str, bool], str | None] = lambda *_: None,
         coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
+        folder: Path | None = None,
     ) -> None:
         self.settings = settings = Settings() if settings is None else settings
         self.conversation = Conversation(record or Record(None, ""), settings)
@@ -146,6 +149,7 @@ class Session:
             Aliases() if aliases is None else aliases,
             connect,
             backend,
+            folder=folder,
         )
         self._builder = QuestionBuilder(settings, self.connection)
         self._background = Background(self.conversation, self.connection)
@@ -165,6 +169,7 @@ class Session:
         history: bool = True,
         new: bool = False,
         schema: object = None,
+        fresh: bool = False,
         **options: object,
     ) -> Answer:
         """Ask `question` after the turns before it, and return the answer to come.
@@ -192,6 +197,8 @@ class Session:
             What the answer has to fit: a JSON schema, a pydantic model, a dataclass, a
             TypedDict, or a type made of them. :meth:`Answer.value` returns an object of
             it.
+        fresh
+            True asks even if an answer is stored (setting ``replay``), and replaces it.
         **options
             Settings for this question only: ``model``, ``system``, ``thread``,
             ``max_turns``, ``temperature``, ... None leaves a parameter to the server.
@@ -210,6 +217,7 @@ class Session:
             history=history,
             begins=new,
             schema=schema,
+            fresh=fresh,
         )
         return Answer(
             _of_cell(asked, cell, self._cells), self.conversation, self.connection
@@ -224,6 +232,7 @@ class Session:
         history: bool = True,
         new: bool = False,
         schema: object = None,
+        fresh: bool = False,
         **options: object,
     ) -> Preview:
         """Return what :meth:`ask` would send, with the same arguments.
@@ -242,9 +251,10 @@ class Session:
             history=history,
             begins=new,
             schema=schema,
+            fresh=fresh,
         )
         asked = _of_cell(asked, cell, self._coming_cells)
-        return preview(prepare(asked, self.record, self.connection))
+        return preview(prepare(asked, self.record, self.connection.answering(asked)))
 
     def context_use(
         self, question: str, *, more: int = 0, replaces: Turn | None = None
@@ -286,6 +296,7 @@ class Session:
         history: bool = True,
         new: bool = False,
         schema: object = None,
+        fresh: bool = False,
         **options: object,
     ) -> BackgroundAnswer:
         """Ask `question` in the background, and return at once.
@@ -295,7 +306,7 @@ class Session:
 
         Parameters
         ----------
-        question, attach, cell, history, new, schema, **options
+        question, attach, cell, history, new, schema, fresh, **options
             As for :meth:`ask`, except that no cell is the default.
         thread
             Name of the thread; None for the current one.
@@ -317,6 +328,7 @@ class Session:
             history=history,
             begins=new,
             schema=schema,
+            fresh=fresh,
         )
         if replaces is not None:
             asked = in_place_of(replaces, asked)
@@ -359,7 +371,7 @@ class Session:
                 f"turn {number} has no answer that could go on: ask it again"
             )
         asked = self._builder.again(turn, name, options)
-        return self._background.ask(replace(asked, continues=turn.answer))
+        return self._background.ask(replace(asked, continues=turn.answer, fresh=False))
 
     def edit(
         self,

@@ -85,6 +85,7 @@ class CellRunner:
             "attach": options.attach,
             "history": options.history,
             "new": options.new,
+            "fresh": options.fresh,
             "schema": self._schema(options.schema),
         }
         if options.preview:

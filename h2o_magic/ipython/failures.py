@@ -12,7 +12,7 @@ import sys
 import tokenize
 import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +33,6 @@ _MESSAGE = 500
 _SOURCE = 20_000
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_FILE = re.compile(r'File "([^"\n]+)", line')
 
 
 class Failure(NamedTuple):  # sooner made than a dataclass: `%load_ext` waits
@@ -108,48 +107,43 @@ def clear_failures(shell: InteractiveShell) -> None:
 def _failure(
     shell: InteractiveShell, result: ExecutionResult, error: Exception
 ) -> Failure:
-    from h2o_magic.prompts.limits import cut_middle  # noqa: PLC0415 - most succeed
+    from h2o_magic.prompts import limits, stable, tracebacks  # noqa: PLC0415 - most succeed
+
+    def is_cell(file: str) -> bool:
+        return bool(shell.compile.format_code_name(file))
 
     source = str(getattr(result.info, "raw_cell", "") or "")
     try:
         message = _COLOUR.sub("", " ".join(str(error).split()))
     except Exception:  # the user's own class may fail at this, too
         message = ""
+    told = _traceback(error, is_cell, frames=result.error_before_exec is None)
     return Failure(
         number=result.execution_count,
-        source=cut_middle(source, _SOURCE),
+        source=limits.cut_middle(source, _SOURCE),
         error=type(error).__name__,
-        message=cut_middle(message, _MESSAGE),
-        traceback=cut_middle(
-            _traceback(shell, error, frames=result.error_before_exec is None),
-            _TRACEBACK,
+        message=limits.cut_middle(stable.stable(message), _MESSAGE),
+        traceback=limits.cut_middle(
+            tracebacks.stable_traceback(told, is_cell), _TRACEBACK
         ),
         names=tuple(_names_in(shell, source[:_SOURCE])),
         complete=len(source) <= _SOURCE,
     )
 
 
-def _traceback(shell: InteractiveShell, error: Exception, *, frames: bool) -> str:
+def _traceback(
+    error: Exception, is_cell: Callable[[str], bool], *, frames: bool
+) -> str:
     """Return what Python would print; the shell's frames before the cell's left out."""
-
-    def cell_name(file: str) -> str | None:
-        label = shell.compile.format_code_name(file)
-        return label[1] if label else None
-
-    def place(found: re.Match[str]) -> str:
-        name = cell_name(found[1])  # the file is only the shell's
-        return f"Cell {name}, line" if name else found[0]
-
     first: Any = error.__traceback__
-    while first is not None and not cell_name(first.tb_frame.f_code.co_filename):
+    while first is not None and not is_cell(first.tb_frame.f_code.co_filename):
         first = first.tb_next
     if frames and error.__traceback__ is not None:
         first = first or error.__traceback__
         lines = traceback.format_exception(type(error), error, first)
     else:
         lines = traceback.format_exception_only(type(error), error)
-    text = _COLOUR.sub("", "".join(lines)).strip()
-    return _FILE.sub(place, text)
+    return _COLOUR.sub("", "".join(lines)).strip()
 
 
 def _names_in(shell: InteractiveShell, source: str) -> Iterator[str]:

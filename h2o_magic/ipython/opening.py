@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from pathlib import Path
 
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.config import paths
@@ -41,9 +42,13 @@ class UserFiles:
 
 
 def open_session(
-    user: UserFiles, record: Record, settings: Settings, cell: RunningCell
+    user: UserFiles,
+    record: Record,
+    settings: Settings,
+    cell: RunningCell,
+    folder: Path,
 ) -> Session:
-    """Return a notebook's session."""
+    """Return a notebook's session; its answers are stored below `folder`."""
     return Session(
         record=record,
         settings=settings,
@@ -52,4 +57,5 @@ def open_session(
         presets=user.presets,
         cells=cell.next_key,
         coming_cells=cell.coming_key,
+        folder=folder,
     )

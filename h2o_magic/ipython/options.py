@@ -40,6 +40,10 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
         "action": "store_true",
         "help": "Start a new conversation with this question.",
     },
+    ("--fresh",): {
+        "action": "store_true",
+        "help": "Ask even if an answer is stored for replay, and replace that one.",
+    },
     ("--stream",): {
         "action": argparse.BooleanOptionalAction,
         "help": "Show the answer as it is generated (the default), or when complete.",
@@ -80,6 +84,7 @@ class AskOptions:
     settings: dict[str, Value | None] = field(default_factory=dict)  # checked
     history: bool = True  # False: ask without the conversation
     new: bool = False  # True: start a new conversation
+    fresh: bool = False  # True: ask even if an answer is stored
     live: bool = True  # False: show the answer only when it is complete
     raw: bool = False  # True: leave names in braces as they are
     preview: bool = False  # True: show what would be sent, without sending it
@@ -207,6 +212,7 @@ def _as_options(given: Iterable[tuple[str, ...]], fill: Fill = str) -> AskOption
         settings,
         history=found.history,
         new=found.new,
+        fresh=found.fresh,
         live=found.stream is not False,
         raw=found.raw,
         preview=found.preview,

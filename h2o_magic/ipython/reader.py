@@ -9,7 +9,7 @@ from pathlib import Path
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.completion.harmless import runs_no_code
-from h2o_magic.ipython.scope import Scope
+from h2o_magic.ipython.scope import Scope, formatted
 from h2o_magic.prompts.arrays import is_array
 from h2o_magic.prompts.expand import expand, follow
 from h2o_magic.prompts.fields import Field, fields
@@ -17,6 +17,7 @@ from h2o_magic.prompts.glance import weight
 from h2o_magic.prompts.images import as_image
 from h2o_magic.prompts.prompt import Attached, Described, Prompt
 from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.stable import stable
 from h2o_magic.prompts.texts import LongText
 from h2o_magic.prompts.values import describe
 
@@ -29,7 +30,6 @@ class NotebookReader:
     ) -> None:
         self.evaluates = evaluates
         self.lookup = scope.lookup
-        self.evaluate = scope.evaluate
         self._scope = scope
         self._keys = keys
 
@@ -37,6 +37,12 @@ class NotebookReader:
         """Return the prompt of a question, with the values that it names in braces."""
         with self._masked_errors():
             return expand(question, self)
+
+    def evaluate(self, source: str, format_: str) -> object:
+        value = self._scope.evaluate(source)
+        text = formatted(value, format_)
+        made = isinstance(text, str) and not isinstance(value, str)
+        return stable(str(text), value) if made else text
 
     def describe(
         self, value: object, expression: str, *, spec: str, question: str

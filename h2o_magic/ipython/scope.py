@@ -54,15 +54,11 @@ class Scope:
             raise KeyError(name)
         return value
 
-    def evaluate(self, source: str, format_: str = "") -> object:
-        """Return the value of an expression, formatted as an f-string would."""
+    def evaluate(self, source: str) -> object:
+        """Return the value of an expression."""
         # Globals, since a comprehension's body does not see the locals of `eval`.
         names = {**self.variables, "__builtins__": builtins}
-        value: object = eval(source, names)  # noqa: S307 - by `--eval`
-        conversion, colon, format_spec = format_.partition(":")
-        if conversion:
-            value = _CONVERSIONS[conversion](value)
-        return format(value, format_spec) if colon else value
+        return eval(source, names)  # noqa: S307 - by `--eval`
 
     def assign(self, name: str, value: object) -> None:
         """Set a variable: a function's own if it has one so named, else a global."""
@@ -74,6 +70,14 @@ class Scope:
                 return
         space = self.shell.user_ns if frame is None else frame.f_globals
         space[name] = value
+
+
+def formatted(value: object, format_: str) -> object:
+    """Return a value as an f-string would write it: ``!r:>20``; itself without one."""
+    conversion, colon, format_spec = format_.partition(":")
+    if conversion:
+        value = _CONVERSIONS[conversion](value)
+    return format(value, format_spec) if colon else value
 
 
 def _spaces(frame: FrameType) -> Iterator[Mapping[str, Any]]:

@@ -37,6 +37,7 @@ class NotebookState:
         self.existing_session: Session | None = None
         self.panel: Panel | None = None
         self._shell = shell
+        self._folder = paths.expanded("")  # where the notebook is, as a rule
         self._key = ""
         self._record: Record | None = None
         self.settings.watch(self._on_setting)
@@ -48,7 +49,7 @@ class NotebookState:
             from h2o_magic.ipython.opening import open_session  # noqa: PLC0415
 
             self.existing_session = open_session(
-                self.user, self.record, self.settings, self.cell
+                self.user, self.record, self.settings, self.cell, self._folder
             )
         return self.existing_session
 

@@ -14,7 +14,7 @@ from traitlets.config.loader import LazyConfigValue
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameter import Parameter
 from h2o_magic.config.parameters import CHAT_PARAMETERS
-from h2o_magic.config.settings import FILE, Settings, find_setting
+from h2o_magic.config.settings import FILE, Settings
 from h2o_magic.errors import ConfigurationError
 
 #: The origin of values that are set after the magics are made.
@@ -148,7 +148,7 @@ def _check(
     owner: SettingsTraits, name: str, value: object, *, now: bool = False
 ) -> object:
     try:
-        checked = find_setting(name).check(value)
+        checked = owner.settings.checked(name, value)
         if now:
             owner.check_now(name, checked)
         return checked

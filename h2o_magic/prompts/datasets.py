@@ -10,6 +10,7 @@ from h2o_magic.prompts.array_range import array_range
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.prompts.limits import cut_end
 from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.stable import stable
 from h2o_magic.prompts.tables.columns import summary
 from h2o_magic.prompts.texts import Lines
 
@@ -57,9 +58,9 @@ def _values(variable: Any) -> str:
         return "not in memory"
     with suppress(Exception):  # of a package, on values that we do not know
         if not variable.ndim:
-            return str(variable.values.item())
+            return _text(variable.values.item())
         if variable.ndim == 1 and variable.size <= _COORDINATES:
-            return summary(variable.to_index().tolist(), None, repr).brief
+            return summary(variable.to_index().tolist(), None, _text).brief
         return array_range(variable.values)
     return ""
 
@@ -68,4 +69,8 @@ def _attributes(attributes: Mapping[Any, Any], guard: Guard) -> Iterator[str]:
     guard.names(attributes)
     for name, value in list(attributes.items())[:_ATTRIBUTES]:
         guard.entry(name, value)
-        yield f"{name}: {cut_end(' '.join(str(value).split()), _LONG)}"
+        yield f"{name}: {cut_end(' '.join(_text(value).split()), _LONG)}"
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else stable(str(value), value)

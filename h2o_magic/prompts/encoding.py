@@ -28,6 +28,11 @@ MOST_PIXELS = 80_000_000
 _THUMBNAIL = 20_000
 _THUMBNAIL_SIDES = (320, 240, 160, 80)
 
+#: How it is written, so that no default of a later Pillow changes its bytes.
+_PNG = {"optimize": False, "compress_level": 6}
+# With colours at full resolution: text and lines of charts are often coloured.
+_JPEG = {"optimize": False, "progressive": False, "subsampling": 0}
+
 # All that Pillow reads without other programs.
 _FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "BMP", "TIFF")
 _STARTS = re.compile(
@@ -62,7 +67,7 @@ def from_picture(picture: Picture, name: str) -> Image:
         plain = _plain(picture)
     except Exception as error:
         raise _unreadable(name, error) from error
-    plain.thumbnail((LONG_SIDE, LONG_SIDE), module("Image").Resampling.LANCZOS)
+    _scale(plain, LONG_SIDE, "LANCZOS")
     media_type, data = _smaller(plain, 90)
     hash_ = hashlib.sha256(data).hexdigest()
     size, thumbnail = plain.size, _thumbnail(plain)
@@ -99,12 +104,16 @@ def _plain(picture: Picture) -> Picture:
     return plain
 
 
+def _scale(picture: Picture, side: int, how: str) -> None:
+    filter_ = module("Image").Resampling[how]
+    picture.thumbnail((side, side), filter_, reducing_gap=2.0)
+
+
 def _smaller(picture: Picture, quality: int) -> tuple[str, bytes]:
     """Return the picture as PNG or JPEG, whichever is smaller."""
     png, jpeg = io.BytesIO(), io.BytesIO()
-    picture.save(png, "PNG")
-    # With colours at full resolution: text and lines of charts are often coloured.
-    picture.save(jpeg, "JPEG", quality=quality, subsampling=0)
+    picture.save(png, "PNG", **_PNG)
+    picture.save(jpeg, "JPEG", quality=quality, **_JPEG)
     kinds = (("image/png", png.getvalue()), ("image/jpeg", jpeg.getvalue()))
     return min(kinds, key=lambda kind: len(kind[1]))
 
@@ -113,7 +122,7 @@ def _thumbnail(picture: Picture) -> bytes:
     small = b""
     for side in _THUMBNAIL_SIDES:
         copy = picture.copy()
-        copy.thumbnail((side, side))
+        _scale(copy, side, "BICUBIC")
         _, small = _smaller(copy, 75)
         if len(small) <= _THUMBNAIL:
             break

@@ -25,14 +25,16 @@ from h2o_magic.prompts.introspection import attributes, describes_itself, is_fro
 from h2o_magic.prompts.prompt import Described
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.prompts.source import is_code, source_text
+from h2o_magic.prompts.stable import stable
 from h2o_magic.prompts.structures import BYTES, WIDTH, Printer, is_collection
 from h2o_magic.prompts.tables.described import described_table
 from h2o_magic.prompts.tables.kinds import in_few_words, is_table, opened
 from h2o_magic.prompts.texts import LongText
+from h2o_magic.prompts.tracebacks import stable_traceback
 
 _PICTURES = ("matplotlib", "PIL", "plotly", "altair", "bokeh", "graphviz")
-# The text of a value that says nothing: ``<generator object f at 0x7f...>``.
-_ADDRESS = re.compile(r"<[^\n]{1,500}(?: at 0x[0-9A-Fa-f]+|\w object)>")
+# The text of a value that says nothing: ``<generator object f at 0x…>``.
+_ADDRESS = re.compile(r"<[^\n]{1,500}(?: at 0x…|\w object)>")
 #: The longest string that stands in a sentence.
 _SENTENCE = 200
 #: Values that are one word, so to speak.
@@ -70,7 +72,8 @@ class Job:
 
 
 def _exception(value: Any, _job: Job) -> Described:
-    return LongText.of("".join(traceback.format_exception(value)).rstrip("\n"))
+    text = "".join(traceback.format_exception(value)).rstrip("\n")
+    return LongText.of(stable_traceback(text))
 
 
 def _table(value: Any, job: Job) -> Described:
@@ -96,7 +99,7 @@ def _atom(value: object, _job: Job) -> Described:
 def _own_text(value: object, job: Job) -> Described:
     text = str(value)
     job.guard.hidden_in(text, attributes(value))
-    return LongText.of(text)
+    return LongText.of(stable(text, value))
 
 
 def _array(value: object, job: Job) -> Described:

@@ -8,6 +8,8 @@ import linecache
 import types
 from typing import Any
 
+from h2o_magic.prompts.stable import stable
+
 _CODE = (
     type,
     types.FunctionType,
@@ -82,7 +84,7 @@ def _description(value: object) -> str:
 
 def _signature(value: Any) -> str:
     try:
-        return str(inspect.signature(value))
+        return stable(str(inspect.signature(value)))
     except (ValueError, TypeError):
         return "" if isinstance(value, type) else "(...)"
 

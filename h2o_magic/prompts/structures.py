@@ -19,12 +19,15 @@ from collections.abc import (
 )
 from dataclasses import dataclass, field
 from itertools import islice
+from types import ModuleType
 from typing import cast
 
 from h2o_magic.config.units import counted
 from h2o_magic.prompts.introspection import attributes, describes_itself, named_parts
 from h2o_magic.prompts.limits import CHARACTERS, cut_end
+from h2o_magic.prompts.order import first_in_order
 from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.prompts.stable import stable
 
 #: The longest text of a collection on one line.
 WIDTH = 88
@@ -139,7 +142,7 @@ class Printer:
             raise self._guard.environment()
         if isinstance(value, (Mapping, ItemsView)):
             return self._mapping(value)
-        items = _in_order(cast(Iterable[object], value), self._items)
+        items = first_in_order(cast(Iterable[object], value), self._items)
         self._check_names(items)
         node = _Node(*_brackets(value))
         self._filled(node, items, _length(value), "item", self._item)
@@ -205,11 +208,11 @@ class Printer:
             return _cut_repr(whole[:limit], len(whole) - limit, "byte")
         if summary := self._summary(value):
             return summary
-        if isinstance(value, type) or not describes_itself(value):
+        if isinstance(value, type | ModuleType) or not describes_itself(value):
             return f"<{_named(value)}>"
         text = repr(value)
         self._guard.hidden_in(text, attributes(value))
-        return cut_end(" ".join(text.split()), _TEXT)
+        return cut_end(" ".join(stable(text, value).split()), _TEXT)
 
 
 def _brackets(value: object) -> tuple[str, str]:
@@ -223,16 +226,6 @@ def _brackets(value: object) -> tuple[str, str]:
 
 def _is_environment(value: object) -> bool:
     return type(value).__qualname__ == "_Environ"
-
-
-def _in_order(items: Iterable[object], limit: int) -> Iterable[object]:
-    """Return a small set in order, so that a prompt is the same each time."""
-    if not isinstance(items, Set) or len(items) > limit:
-        return items
-    try:
-        return sorted(items)
-    except TypeError:
-        return items
 
 
 def _length(value: object) -> int:
@@ -257,4 +250,6 @@ def _named(value: object) -> str:
     """Return a class's name, or that of an object's class: the address says nothing."""
     if isinstance(value, type):
         return f"class {value.__qualname__}"
+    if isinstance(value, ModuleType):  # wherever it is installed
+        return f"module {value.__name__!r}"
     return f"{type(value).__qualname__} object"

@@ -61,11 +61,13 @@ def footer(
         phrases.append("outside the conversation")
     elif facts.thread not in ("", MAIN):
         phrases.append(f"thread {name(facts.thread)}")
+    if facts.first_answered:
+        phrases.append(f"replayed, first answered {facts.first_answered}")
     phrases += map(words, facts.notes)
     phrases += _context(facts)
     if facts.completion_tokens is not None:
         phrases.append(counted(facts.completion_tokens, "token"))
-    if facts.seconds:
+    if facts.seconds and not facts.first_answered:
         phrases.append(seconds_in_words(facts.seconds))
     return phrases
 

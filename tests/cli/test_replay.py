@@ -15,7 +15,7 @@ from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.folder import AnswerFolder
-from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.key import digest, key_of
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import system, user
 from h2o_magic.cli import main
@@ -62,10 +62,11 @@ class Answers:
     def edit(self, key: str, **values: Any) -> None:
         self.folder.write(key, {**(self.folder.read(key) or {}), **values})
 
-    def learn(self, server: str, digit: str = "f") -> str:
-        key = digit * 64
-        learned = Learned("context", server, "qwen", 4096)
-        self.folder.write(key, learned.as_json(key))
+    def learn(self, server: str) -> str:
+        """Store a fact about a server; return its key."""
+        fact = Learned("context", server, "qwen")
+        key = digest(fact)
+        self.folder.write(key, {**fact.as_json(key), "value": 4096})
         return key
 
     def keys(self) -> set[str]:
@@ -178,8 +179,8 @@ def test_show_lets_nothing_steer_the_terminal(
 
 
 def test_show_shows_what_was_learned(answers: Answers, capsys: Capture) -> None:
-    answers.learn("lab")
-    assert "context      4096" in run(capsys, "show", answers.path, "f")
+    key = answers.learn("lab")
+    assert "context      4096" in run(capsys, "show", answers.path, key[:5])
 
 
 def test_a_prefix_must_name_one_key(answers: Answers, capsys: Capture) -> None:
@@ -224,8 +225,9 @@ def test_verify_names_each_file_that_is_wrong(
         "5": ({**entry, "pieces": [[0, 1]]}, "do not add up to its text"),
         "6": ({**entry, "pieces": [[0, 1e999]]}, "not an answer"),
         "7": ({**entry, "kind": "song"}, "expected an entry of kind 'answer'"),
-        "8": ({**entry, "usage": {"cost": 1}}, "not an answer"),
-        "9": ({"version": 1, "kind": "learned", "key": "9" * 64}, "not a learned fact"),
+        "8": ({**entry, "usage": {"completion_tokens": "many"}}, "not an answer"),
+        "9": ({"version": 1, "kind": "learned"}, "what is missing"),
+        "0": (Learned("cut", "lab").as_json(""), "not the one of its server"),
     }
     for digit, (content, _) in wrong.items():
         place = answers.folder.file(digit * 64)
@@ -234,11 +236,13 @@ def test_verify_names_each_file_that_is_wrong(
         made = {**content, **own} if isinstance(content, dict) else content
         place.write_text(made if isinstance(made, str) else json.dumps(made))
     (answers.path / "README.md").touch()
+    answers.folder.file("a" * 64).parent.mkdir()
+    answers.folder.file("a" * 64).symlink_to("/dev/zero")
     (answers.path / "ab").mkdir(exist_ok=True)
     (answers.path / "ab" / f"{good}.json").touch()
     (answers.path / ".gitattributes").unlink()
     *lines, last = run(capsys, "verify", answers.path, status=1)
-    assert last == "1 answer, 0 facts about servers: 12 problems"
+    assert last == "1 answer, 0 facts about servers: 14 problems"
     assert lines[0].startswith(".gitattributes: missing")
     assert "README.md: not an entry" in lines
     assert f"ab/{good}.json: not an entry" in lines
@@ -287,7 +291,7 @@ def test_prune_leaves_what_cells_and_python_use(
         answers.ask("In Python", cell=""),
     )
     old, other = answers.ask("Old"), answers.ask("Other", server="there")
-    fact, unused_fact = answers.learn("lab"), answers.learn("there", "e")
+    fact, unused_fact = answers.learn("lab"), answers.learn("there")
     books = [
         notebook(tmp_path / "a b.ipynb", used, source=["%%h2o --seed 1\n", "Used"]),
         notebook(tmp_path / "c.ipynb", also, ""),
@@ -302,7 +306,7 @@ def test_prune_leaves_what_cells_and_python_use(
         [
             f"removing {old[:12]}  Old",
             f"removing {other[:12]}  Other",
-            f"removing ee/{unused_fact}.json",
+            f"removing {unused_fact[:2]}/{unused_fact}.json",
         ]
     )
     assert last.endswith("; kept 2 answers, 1 that no cell asked (--all removes them)")

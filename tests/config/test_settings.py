@@ -33,6 +33,8 @@ def test_the_table_holds_what_can_be_set() -> None:
         "strict",
         "format",
         "reasoning",
+        "replay",
+        "replay_speed",
         "server_idle_minutes",
         *CHAT_PARAMETERS,
     ]

@@ -55,7 +55,7 @@ def test_a_failing_cell_is_remembered_as_text(shell: InteractiveShell) -> None:
         names=("total",),
     )
     assert failure.cell == f"In[{number}]"
-    assert f"Cell In[{number}], line 2" in failure.traceback
+    assert "The cell, line 2" in failure.traceback
     assert "total / 0" in failure.traceback
     assert "IPython" not in failure.traceback
 
@@ -70,7 +70,7 @@ def test_a_syntax_error_is_remembered(shell: InteractiveShell) -> None:
     failure = run(shell, "for row in rows\n    print(row)")
     assert failure.error == "SyntaxError"
     assert "for row in rows" in failure.traceback
-    assert failure.traceback.startswith("Cell In[")
+    assert failure.traceback.startswith("The cell, line 1")
     assert failure.names == ("rows",)
 
 
@@ -130,7 +130,7 @@ def test_chained_exceptions_are_all_told(shell: InteractiveShell) -> None:
 def test_a_huge_traceback_is_cut_in_its_middle(shell: InteractiveShell) -> None:
     failure = run(shell, "def f(n):\n    return g(n)\nraise ValueError('x' * 10**6)")
     assert len(failure.traceback) < 6_100
-    assert "Cell In[" in failure.traceback
+    assert "The cell, line 3" in failure.traceback
     assert "characters left out" in failure.traceback
     assert len(failure.message) < 600
 

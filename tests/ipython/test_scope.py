@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from h2o_magic.ipython.scope import Scope
+from h2o_magic.ipython.scope import Scope, formatted
 from tests.shells import ipython
 
 #: Looks a name up where the magic would be called.
@@ -20,7 +20,7 @@ def look(name):
 def put(name, value):
     scope(sys._getframe(1)).assign(name, value)
 def compute(source, form=""):
-    return scope(sys._getframe(1)).evaluate(source, form)
+    return formatted(scope(sys._getframe(1)).evaluate(source), form)
 text = "global"
 """
 
@@ -29,6 +29,7 @@ text = "global"
 def shell() -> Iterator[InteractiveShell]:
     with ipython() as shell:
         shell.user_ns["scope"] = lambda frame: Scope(shell, frame, {3: "KeyError"})
+        shell.user_ns["formatted"] = formatted
         shell.run_cell(LOOK).raise_error()
         yield shell
 

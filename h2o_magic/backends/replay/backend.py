@@ -10,7 +10,7 @@ from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.replay.differences import Summary, differences, nearest, summary
-from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.key import key_of
 from h2o_magic.backends.replay.streams import Recording, Replaying
@@ -21,7 +21,6 @@ from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
 _MOST_COMPARED, _LONGEST = 2000, 1.0
-_COMPLETE = ("end", "stop_text", "unknown")
 
 
 @dataclass
@@ -52,11 +51,15 @@ class Replayed:
     explains: bool = True
 
 
+def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
+    return backend.stream(request)
+
+
 class ReplayBackend(Backend):
     """Answers from a folder, and asks `inner`, which is made only then.
 
-    `mode` is ``on``, ``only`` or ``refresh``. `on_kept` is called when an answer that
-    was asked has been stored.
+    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept` is called
+    when an answer that was asked has been stored.
     """
 
     def __init__(
@@ -65,10 +68,12 @@ class ReplayBackend(Backend):
         replayed: Replayed,
         mode: ReplayMode,
         *,
+        ask: Callable[[Backend, ChatRequest], Iterator[Event]] = _ask,
         speed: float = 0.0,
         on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
+        self._ask = ask
         self._replayed = replayed
         self._mode = mode
         self._speed = speed
@@ -93,7 +98,7 @@ class ReplayBackend(Backend):
         why = why or self._what_changed(request)
         self._url = None
         return Recording(
-            self._inner().stream(request),
+            self._ask(self._inner(), request),
             lambda answer: self._keep(key, request, answer, why),
         )
 
@@ -150,7 +155,7 @@ class ReplayBackend(Backend):
     def _keep(
         self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
     ) -> Replay | None:
-        if answer.finish_reason not in _COMPLETE:
+        if answer.finish_reason not in COMPLETE:
             return None
         replayed = self._replayed
         answered_by = answer.source.model if answer.source else request.model

@@ -5,19 +5,22 @@ A file may have been edited, or come from anywhere: what does not fit is damaged
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
-from typing import Any, TypeVar, get_args
+from functools import cache
+from typing import Any, TypeVar, get_type_hints
 
 from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.chat.events import FinishReason, Source, Usage
 
 VERSION = 1
-
-_UNFIT = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+#: The ends of an answer that is complete; no other is stored.
+COMPLETE: tuple[FinishReason, ...] = ("end", "stop_text", "unknown")
 
 _T = TypeVar("_T", Source, Usage)
+_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,29 +99,29 @@ class StoredAnswer:
         check_entry(entry, key, "answer")
         try:
             answer = cls(
-                request=dict(entry["request"]),
+                request=_of(dict, entry["request"]),
                 text=_of(str, entry["text"]),
-                answered=_seconds(entry["answered"]),
+                answered=_seconds(_of(str, entry["answered"])),
                 pieces=_pieces(entry["pieces"]),
                 reasoning=_of(str, entry.get("reasoning", "")),
                 reasoning_pieces=_pieces(entry["reasoning_pieces"]),
                 finish_reason=entry["finish_reason"],
-                seconds=float(entry["seconds"]),
-                first_token=entry["first_token"] and float(entry["first_token"]),
+                seconds=_duration(entry["seconds"]) or 0.0,
+                first_token=_duration(entry["first_token"]),
                 url=_of(str, entry["url"]),
                 source=_made(Source, entry["source"]),
                 usage=_made(Usage, entry["usage"]),
                 weights=_of(str, entry["weights"]),
                 cell=_of(str, entry.get("cell", "")),
             )
-        except _UNFIT as error:
-            raise DamagedEntryError(f"not an answer: {error!r}") from None
+        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+            raise DamagedEntryError(f"not an answer: {_fault(error)}") from None
         answer._check()
         return answer
 
     def _check(self) -> None:
-        if self.finish_reason not in get_args(FinishReason):
-            raise DamagedEntryError("its finish reason is not known")
+        if self.finish_reason not in COMPLETE:
+            raise DamagedEntryError("its finish reason is not one of a complete answer")
         texts = ((self.text, self.pieces), (self.reasoning, self.reasoning_pieces))
         for text, pieces in texts:
             if sum(size for _, size in pieces) != len(text):
@@ -144,9 +147,10 @@ class Learned:
     def of_json(cls, entry: Mapping[str, Any], key: str) -> Learned:
         check_entry(entry, key, "learned")
         try:
-            return cls(**{each.name: entry[each.name] for each in fields(cls)})
-        except KeyError as error:
-            raise DamagedEntryError(f"not a learned fact: {error!r}") from None
+            names = {n: _of(str, entry[n]) for n in ("what", "server", "model")}
+            return cls(**names, value=entry["value"])
+        except (KeyError, TypeError) as error:
+            raise DamagedEntryError(f"not a learned fact: {_fault(error)}") from None
 
 
 def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
@@ -159,13 +163,17 @@ def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
         raise DamagedEntryError("its key is not the one of its name")
 
 
+def _fault(error: Exception) -> str:
+    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
+
+
 def _moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _seconds(moment: str) -> float:
     # Python 3.10 does not read the letter Z.
-    return datetime.fromisoformat(moment.replace("Z", "+00:00")).timestamp()
+    return datetime.fromisoformat(moment.removesuffix("Z") + "+00:00").timestamp()
 
 
 def _compact(facts: Source | Usage) -> dict[str, Any]:
@@ -177,15 +185,42 @@ def _compact(facts: Source | Usage) -> dict[str, Any]:
     }
 
 
-def _made(kind: type[_T], value: Mapping[str, Any] | None) -> _T | None:
-    return None if value is None else kind(**value)
+def _made(kind: type[_T], value: object) -> _T | None:
+    """Return stored facts; fields of a later version are left out."""
+    if value is None:
+        return None
+    given, types = _of(dict, value), _types()[kind]
+    names = types.keys() & given
+    return kind(**{name: _of(types[name], given[name]) for name in names})
 
 
-def _of(kind: type[str], value: object) -> str:
+@cache
+def _types() -> Mapping[object, Mapping[str, Any]]:
+    """Return the types of the fields of facts; a float's may be a whole number."""
+    hints = {kind: get_type_hints(kind).items() for kind in (Source, Usage)}
+    return {
+        kind: {name: t | int if isinstance(0.0, t) else t for name, t in found}
+        for kind, found in hints.items()
+    }
+
+
+def _of(kind: type[_V], value: object) -> _V:
     if not isinstance(value, kind):
-        raise TypeError(f"expected text, got {type(value).__name__}")
+        name = getattr(kind, "__name__", kind)
+        raise TypeError(f"expected {name}, got {value!r:.80}")
     return value
 
 
+def _duration(value: Any) -> float | None:
+    if value is not None and not 0 <= value < math.inf:
+        raise ValueError(f"expected seconds, got {value!r:.80}")
+    return value if value is None else float(value)
+
+
 def _pieces(value: Any) -> tuple[tuple[int, int], ...]:
-    return tuple((int(at), int(size)) for at, size in value)
+    """Return pieces, which come one after the other."""
+    pieces = tuple((int(at), int(size)) for at, size in value)
+    times = [0, *(at for at, _ in pieces)]
+    if sorted(times) != times or any(size < 0 for _, size in pieces):
+        raise ValueError("pieces out of order")
+    return pieces

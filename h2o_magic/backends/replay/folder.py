@@ -2,15 +2,18 @@
 
 ``KEY[:2]/KEY.json`` holds one line of JSON. It is written beside its place and renamed,
 so that a process that is killed leaves no half of one. Where git has merged two of them
-line by line (``merge=union``), the first line counts.
+line by line (``merge=union``), the first line counts. Links are not followed: a cloned
+repository may hold one that leads anywhere.
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -19,8 +22,11 @@ from typing import Any
 
 from h2o_magic.config.folders import make_private
 
-_ATTRIBUTES = "* merge=union -text\n"
-_IGNORED = "*.tmp\n"
+#: For entries only: the folder may be one that holds other files, too.
+_FOR_GIT = {
+    ".gitattributes": b"/[0-9a-f][0-9a-f]/*.json merge=union -text\n",
+    ".gitignore": b"/[0-9a-f][0-9a-f]/*.tmp\n",
+}
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 
@@ -43,7 +49,7 @@ class AnswerFolder:
     def read(self, key: str) -> dict[str, Any] | None:
         """Return an entry; None if there is none; a DamagedEntryError, an OSError."""
         try:
-            return parse(self.file(key).read_bytes())
+            return parse(content_of(self.file(key)))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -52,19 +58,17 @@ class AnswerFolder:
         self._make()
         place = self.file(key)
         place.parent.mkdir(exist_ok=True)
-        beside = place.with_name(f"{key[:16]}-{secrets.token_hex(8)}.tmp")
-        try:
-            beside.write_bytes(line(entry))
-            _rename(beside, place)
-        except BaseException:
-            with suppress(OSError):
-                beside.unlink()
-            raise
+        if place.parent.is_symlink():
+            raise NotADirectoryError(
+                errno.ENOTDIR, "expected a folder, got a link", str(place.parent)
+            )
+        self._put(place, line(entry))
 
-    def remove(self, key: str) -> None:
-        self.file(key).unlink()
+    def remove(self, path: Path) -> None:
+        """Remove one of the files; raises an OSError, also if it is gone."""
+        path.unlink()
         with suppress(OSError):  # others are in it
-            self.file(key).parent.rmdir()
+            path.parent.rmdir()
 
     def file(self, key: str) -> Path:
         if not is_key(key):
@@ -86,14 +90,15 @@ class AnswerFolder:
     def files(self, prefix: str = "") -> Iterator[Path]:
         """Yield the files below folders of entries, whatever they are, by name."""
         for shard in _listed(self.path):
-            if _SHARD.fullmatch(shard.name) and shard.name.startswith(prefix):
+            shown = shard.name.startswith(prefix) and not shard.is_symlink()
+            if shown and _SHARD.fullmatch(shard.name):
                 yield from _listed(shard)
 
     def strays(self) -> Iterator[Path]:
         """Yield what lies beside the folders of entries and is not hidden."""
         for path in _listed(self.path):
-            shard = _SHARD.fullmatch(path.name) and path.is_dir()
-            if not shard and not path.name.startswith("."):
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not ((is_folder and _SHARD.fullmatch(path.name)) or path.name[0] == "."):
                 yield path
 
     def _make(self) -> None:
@@ -103,14 +108,35 @@ class AnswerFolder:
             make_private(self.path)
         else:
             self.path.mkdir(parents=True, exist_ok=True)
-        for name, text in ((".gitattributes", _ATTRIBUTES), (".gitignore", _IGNORED)):
-            with suppress(FileExistsError), (self.path / name).open("xb") as file:
-                file.write(text.encode())
+        for name, content in _FOR_GIT.items():
+            if not os.path.lexists(self.path / name):
+                self._put(self.path / name, content)
         self._made = True
+
+    def _put(self, place: Path, content: bytes) -> None:
+        """Write a file, so that it is there in one piece or not at all."""
+        beside = place.with_name(f"{place.name[:16]}-{secrets.token_hex(8)}.tmp")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        mode = 0o600 if self._private else 0o666
+        try:
+            with os.fdopen(os.open(beside, flags, mode), "wb") as file:
+                file.write(content)
+            _rename(beside, place)
+        except BaseException:
+            with suppress(OSError):
+                beside.unlink()
+            raise
 
 
 def is_key(text: str) -> bool:
     return _KEY.fullmatch(text) is not None
+
+
+def content_of(file: Path) -> bytes:
+    """Return a file's content; a DamagedEntryError or an OSError."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise DamagedEntryError("not a plain file")
+    return file.read_bytes()
 
 
 def line(entry: Mapping[str, Any]) -> bytes:

@@ -2,7 +2,8 @@
 
 It is the SHA-256 of all fields of a :class:`ChatRequest` before a dialect spells them,
 and of the server's name. A field that is added to the request is part of it by that
-alone; as long as it has its default value, keys stay what they were.
+alone; as long as it has its default value, keys stay what they were. The order of the
+fields, and of the rows in the table of parameters, does not count.
 """
 
 from __future__ import annotations
@@ -16,15 +17,19 @@ from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.images import Image
-from h2o_magic.errors import MissingExtraError
 from h2o_magic.prompts.encoding import module
 
+_text = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":")
+).encode
 #: Digests of the pixels of images, by the hash of their bytes.
 _pixels: dict[str, str] = {}
 
 
 def key_of(request: ChatRequest, server: str) -> str:
     """Return the key of a request to the server of this name, in hexadecimal."""
+    parameters = dict(sorted(request.parameters.items()))
+    request = dataclasses.replace(request, parameters=parameters)
     return digest({"server": server, "request": request})
 
 
@@ -32,10 +37,11 @@ def digest(value: object) -> str:
     """Return the SHA-256 of a value's canonical form, in hexadecimal.
 
     It may be made of dataclasses, mappings, lists, tuples and JSON values; a TypeError
-    for others. A mapping counts with its order: an answer follows that of a schema.
+    for others, a ValueError for NaN and infinity. A mapping counts with its order: an
+    answer follows that of a schema. Text counts as it is, half a character too.
     """
-    text = json.dumps(canonical(value), allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+    text = _text(canonical(value))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def canonical(value: object) -> Any:
@@ -43,13 +49,11 @@ def canonical(value: object) -> Any:
     if isinstance(value, Image):
         return _image(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: canonical(getattr(value, field.name))
-            for field in dataclasses.fields(value)
-            if getattr(value, field.name) != _default(field)
-        }
+        fields = sorted(dataclasses.fields(value), key=lambda field: field.name)
+        found = ((field, canonical(getattr(value, field.name))) for field in fields)
+        return {f.name: each for f, each in found if not _is_default(f, each)}
     if isinstance(value, Mapping):
-        return {str(name): canonical(each) for name, each in value.items()}
+        return {name: canonical(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
         return [canonical(each) for each in value]
     if value is None or isinstance(value, bool | int | float | str):
@@ -57,10 +61,13 @@ def canonical(value: object) -> Any:
     raise TypeError(f"expected a value of JSON in a request, got {type(value)}")
 
 
-def _default(field: dataclasses.Field[Any]) -> object:
+def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
+    default = field.default
     if field.default_factory is not dataclasses.MISSING:
-        return field.default_factory()
-    return field.default  # MISSING equals no value
+        default = field.default_factory()
+    if default is dataclasses.MISSING:
+        return False
+    return _text(canonical(default)) == _text(value)  # 0, 0.0 and False differ
 
 
 def _image(image: Image) -> str:
@@ -70,17 +77,21 @@ def _image(image: Image) -> str:
     """
     if not image.data:
         return ""
-    if image.media_type != "image/png":
+    if not image.data.startswith(b"\x89PNG"):
         return image.hash
     if image.hash not in _pixels:
-        _pixels[image.hash] = _pixels_digest(image)
+        _pixels[image.hash] = _pixels_digest(image.data) or image.hash
     return _pixels[image.hash]
 
 
-def _pixels_digest(image: Image) -> str:
+def _pixels_digest(data: bytes) -> str:
+    """Return the digest of a PNG's pixels; empty if there is more to it than these."""
     try:
-        picture = module("Image").open(io.BytesIO(image.data), formats=("PNG",))
+        picture = module("Image").open(io.BytesIO(data), formats=("PNG",))
         content = repr((picture.mode, picture.size)).encode() + picture.tobytes()
-    except (MissingExtraError, OSError, ValueError):
-        return image.hash
+    except Exception:  # it cannot be read here, so its bytes count
+        return ""
+    # A palette, transparency, a gamma or text: our own encoder writes none.
+    if picture.mode not in ("L", "RGB") or picture.info:
+        return ""
     return hashlib.sha256(content).hexdigest()

@@ -6,13 +6,19 @@ One file is read after the other, since there may be a million of them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.replay.entry import Learned, StoredAnswer
-from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError, parse
+from h2o_magic.backends.replay.folder import (
+    AnswerFolder,
+    DamagedEntryError,
+    content_of,
+    parse,
+)
+from h2o_magic.backends.replay.key import digest
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 
@@ -29,7 +35,7 @@ def existing(path: Path) -> AnswerFolder:
 
 def load(path: Path) -> StoredAnswer | Learned:
     """Return what a file holds; a DamagedEntryError or an OSError if it is no entry."""
-    return _read(parse(path.read_bytes()), path.stem)
+    return _read(parse(content_of(path)), path.stem)
 
 
 def answers(folder: AnswerFolder) -> Iterator[tuple[str, StoredAnswer | None]]:
@@ -93,7 +99,7 @@ def _checked(folder: AnswerFolder, path: Path) -> Checked:
     if not folder.holds(path):
         return Checked(name, said="not an entry", wrong=True)
     try:
-        content = path.read_bytes()
+        content = content_of(path)
         entry = _read(parse(content), path.stem)
     except (DamagedEntryError, OSError) as error:
         return Checked(name, said=str(error), wrong=True)
@@ -106,5 +112,9 @@ def _checked(folder: AnswerFolder, path: Path) -> Checked:
 
 
 def _read(entry: Mapping[str, Any], key: str) -> StoredAnswer | Learned:
-    kind = Learned if entry.get("kind") == "learned" else StoredAnswer
-    return kind.of_json(entry, key)
+    if entry.get("kind") != "learned":
+        return StoredAnswer.of_json(entry, key)
+    fact = Learned.of_json(entry, key)
+    if digest(replace(fact, value=None)) != key:
+        raise DamagedEntryError("its key is not the one of its server and model")
+    return fact

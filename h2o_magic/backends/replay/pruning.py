@@ -6,7 +6,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,12 +64,6 @@ class Unused:
     path: Path
     kind: str
     question: str = ""
-
-    def remove(self) -> None:
-        """Remove the file, and its folder if that is empty then; raises an OSError."""
-        self.path.unlink()
-        with suppress(OSError):  # others are in it
-            self.path.parent.rmdir()
 
 
 def unused(

@@ -129,7 +129,8 @@ class Replaying(Iterator[Event]):
         milliseconds, event = next(self._events)
         if self._speed > 0:
             due = self._started + milliseconds / 1000 / self._speed
-            self._closed.wait(max(due - time.monotonic(), 0))
+            left = due - time.monotonic()
+            self._closed.wait(min(max(left, 0), threading.TIMEOUT_MAX))
         if self._closed.is_set():
             raise StopIteration
         return event

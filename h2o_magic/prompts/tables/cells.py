@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from h2o_magic.prompts.limits import cut_end, float_text
+from h2o_magic.prompts.stable import stable
 
 #: Characters of a cell, and of one of the commonest values.
 CELL, SHORT = 80, 40
@@ -20,7 +21,9 @@ _MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d) 00:00:00")
 
 def label(name: object) -> str:
     """Return a label as code would need it: quoted unless it is plain text."""
-    plain = isinstance(name, str) and is_plain(name) and not _NUMBER.fullmatch(name)
+    if not isinstance(name, str):
+        return cut_end(stable(repr(name), name), CELL)
+    plain = is_plain(name) and not _NUMBER.fullmatch(name)
     return str(name) if plain else cut_end(repr(name), CELL)
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from numbers import Integral, Real
 from typing import Any, cast
 
 from h2o_magic.prompts.limits import cut_end
+from h2o_magic.prompts.order import first_in_order
+from h2o_magic.prompts.stable import stable
 from h2o_magic.prompts.tables.cells import SHORT, CellText, value_text
 from h2o_magic.prompts.tables.disguises import disguise
 from h2o_magic.prompts.tables.frames import Exact
@@ -67,8 +69,22 @@ def _counted(values: Sequence[object]) -> tuple[Counter[object], bool]:
     try:
         return Counter(values), True
     except TypeError:
-        counts: Counter[object] = Counter(map(reprlib.repr, values))
+        counts: Counter[object] = Counter(map(_BRIEF.repr, values))
         return counts, len(counts) == len(values)
+
+
+class _Brief(reprlib.Repr):
+    """The beginning of a list, a set or a mapping, the same in each process."""
+
+    def repr_set(self, x: Set[Any], level: int) -> str:
+        items = list(first_in_order(x, len(x)))
+        return f"{{{self.repr_list(items, level)[1:-1]}}}" if items else "set()"
+
+    def repr_instance(self, x: Any, _level: int) -> str:
+        return cut_end(stable(repr(x), x), SHORT)
+
+
+_BRIEF = _Brief()
 
 
 def _commonest(

@@ -1,0 +1,173 @@
+"""Stored answers in a session: which folder, and what is asked of no server again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from h2o_magic.backends.base import Backend, ChatRequest
+from h2o_magic.backends.replay.backend import ReplayBackend, ReplayCounts, Replayed
+from h2o_magic.backends.replay.entry import Learned
+from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
+from h2o_magic.backends.replay.key import digest
+from h2o_magic.chat.context import CAUTIOUS
+from h2o_magic.chat.events import Event
+from h2o_magic.config import paths
+from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.replay import ReplayChoice, ReplayMode
+from h2o_magic.conversation.answering import Answering
+from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.secrets.guard import Guard
+from h2o_magic.weights.digest import weights_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_T = TypeVar("_T", int, bool, str)
+
+OWN_FOLDER = "your own store"
+
+
+class Replays:
+    """The folders of answers that a session uses, and how often they answered.
+
+    A relative folder is below `base`. `keys` returns the texts of the servers' keys,
+    which no folder may hold; `warn` gets a line if a folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        base: Path,
+        keys: Callable[[], Iterable[str]],
+        warn: Callable[[str], None],
+    ) -> None:
+        self.counts = ReplayCounts()
+        self._base = base
+        self._keys = keys
+        self._warn = warn
+
+    def replayed(self, choice: ReplayChoice, server: str) -> Replayed:
+        """Return what answers from a folder for a server, by the setting's name."""
+        path = self._base / os.path.expanduser(choice.folder)
+        folder = AnswerFolder(path)
+        if not choice.folder:
+            folder = AnswerFolder(paths.answers_folder(), private=True)
+        return Replayed(
+            folder,
+            server or LOCAL,
+            choice.folder or OWN_FOLDER,
+            mask=self._masked,
+            weights=weights_digest if not server else lambda _model: "",
+            warn=self._warn,
+            counts=self.counts,
+        )
+
+    def _masked(self, text: str) -> str:
+        return Guard("", os.environ, {}, self._keys()).masked(text)
+
+
+class ReplayedAnswering(Answering):
+    """What a question asks of a server, as it was when that answered first.
+
+    It is kept in the folder with the first answer that depends on it, so that the same
+    question is prepared in the same way on any machine, without the server.
+    """
+
+    def __init__(
+        self,
+        asked: Answering,
+        ask: Callable[[Backend, ChatRequest], Iterator[Event]],
+        replayed: Replayed,
+        mode: ReplayMode,
+        speed: float,
+    ) -> None:
+        self._asked = asked
+        self._replayed = replayed
+        self._mode = mode
+        self._new: list[Learned] = []
+        self._backend = ReplayBackend(
+            lambda: asked.backend,
+            replayed,
+            mode,
+            ask=ask,
+            speed=speed,
+            on_kept=self._keep,
+        )
+
+    @property
+    def lock(self) -> AbstractContextManager[object]:
+        return self._asked.lock
+
+    @property
+    def backend(self) -> ReplayBackend:
+        return self._backend
+
+    @property
+    def value_budget(self) -> int:
+        # By the server's name only: the machine must not matter.
+        return SLOW_BUDGET if self._replayed.server == LOCAL else BUDGET
+
+    @property
+    def cut(self) -> int | None:
+        return self._known(int, "cut", "", lambda: self._asked.cut)
+
+    def current_model_name(self) -> str:
+        ask = self._asked.current_model_name
+        return self._known(str, "model", "", ask) or ask()
+
+    def recommended_system(self, model: str) -> str:
+        ask = self._asked.recommended_system
+        return self._known(str, "system", model, lambda: ask(model)) or ""
+
+    def context(self, model: str) -> int | None:
+        ask = self._asked.context
+        return self._known(int, "context", model, lambda: ask(model))
+
+    def vision(self, model: str) -> bool | None:
+        ask = self._asked.vision
+        return self._known(bool, "vision", model, lambda: ask(model))
+
+    def rate(self, model: str) -> float:  # noqa: ARG002
+        # What was counted since would let other turns go along.
+        return CAUTIOUS
+
+    def _known(
+        self, kind: type[_T], what: str, model: str, ask: Callable[[], _T | None]
+    ) -> _T | None:
+        """Return a fact from the folder, else from the server, if it may be asked."""
+        fact = Learned(what, self._replayed.server, model)
+        if self._mode != "refresh":
+            with suppress(DamagedEntryError, OSError):
+                entry = self._replayed.folder.read(digest(fact))
+                value = entry and Learned.of_json(entry, digest(fact)).value
+                if entry and (value is None or isinstance(value, kind)):
+                    return value
+        if self._mode == "only":
+            return None
+        value = ask()
+        self._new.append(Learned(what, self._replayed.server, model, value))
+        return value
+
+    def _keep(self) -> None:
+        """Keep what was asked of the server, which has answered now."""
+        for fact in self._new:
+            key = digest(Learned(fact.what, fact.server, fact.model))
+            with suppress(OSError):
+                self._replayed.folder.write(key, fact.as_json(key))
+        self._new.clear()
+
+
+def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:
+    """Return the mode of one question; `fresh` asks it again."""
+    if not fresh or choice.mode == "off":
+        return choice.mode
+    if choice.mode == "only":
+        raise ConfigurationError(
+            "expected a question that need not be asked again, since `replay` is "
+            "`only`: leave out `--fresh`, or add `--replay on`"
+        )
+    return "refresh"
