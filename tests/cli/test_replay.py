@@ -226,7 +226,7 @@ def test_verify_names_each_file_that_is_wrong(
         "6": ({**entry, "pieces": [[0, 1e999]]}, "not an answer"),
         "7": ({**entry, "kind": "song"}, "expected an entry of kind 'answer'"),
         "8": ({**entry, "usage": {"completion_tokens": "many"}}, "not an answer"),
-        "9": ({"version": 1, "kind": "learned"}, "what is missing"),
+        "9": ({"version": 1, "kind": "learned"}, "'what' is missing"),
         "0": (Learned("cut", "lab").as_json(""), "not the one of its server"),
     }
     for digit, (content, _) in wrong.items():
