@@ -47,6 +47,8 @@ def accepted(setting: Parameter) -> tuple[Any, Any, Any]:
     """Return three values, each unlike the one before; the first unlike the default."""
     if setting.kind is bool:
         return (not setting.default, bool(setting.default), not setting.default)
+    if setting.name == "replay":  # what a mode or a folder alone leaves open, is kept
+        return ("on one", "only two", "refresh three")
     if setting.choices:
         first, second = setting.choices[1:3]
         return (first, second, first)

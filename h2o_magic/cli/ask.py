@@ -80,7 +80,7 @@ def _ask(words: Sequence[str]) -> int:
     schema = None if options.schema is None else load(options.schema)
     question = _question(rest)
     asked = {**options.settings, "history": False, "schema": schema}
-    asked["attach"] = options.attach
+    asked |= {"attach": options.attach, "fresh": options.fresh}
     if options.preview:
         shown = session.preview(question, cell=None, **asked)  # type: ignore[arg-type]
         return put(f"{preview_plain(shown)}\n")

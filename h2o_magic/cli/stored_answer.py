@@ -5,7 +5,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from h2o_magic.backends.replay.differences import LONGEST
 from h2o_magic.backends.replay.entry import Learned, StoredAnswer
 from h2o_magic.config.units import counted
 from h2o_magic.rendering.footer import seconds_in_words
@@ -61,11 +60,10 @@ def _of_fact(fact: Learned) -> Iterator[tuple[str, str]]:
 
 
 def _texts(answer: StoredAnswer) -> Iterator[tuple[str, str]]:
-    question, length = asked_text(answer, "question"), answer.request.get("length")
-    cut = isinstance(length, int) and length > len(question) >= LONGEST
-    part = f" (the first {len(question):,} of {length:,} characters)" if cut else ""
-    yield "system prompt", asked_text(answer, "system")
-    yield f"question{part}", question
+    for title, name in (("system prompt", "system"), ("question", "question")):
+        text = asked_text(answer, name)
+        cut = f"{name}_behind" in answer.request
+        yield f"{title}, its first {len(text):,} characters" if cut else title, text
     yield "reasoning", answer.reasoning
     yield "answer", answer.text
 

@@ -41,8 +41,6 @@ NO_REPLAY = ReplayChoice()
 
 def checked(value: object) -> str:
     """Return a value of the setting in its usual form, or raise ConfigurationError."""
-    if value is None:
-        return "off"
     if not isinstance(value, str) or not value.isprintable() or not value.strip():
         raise ConfigurationError(
             f"`replay` must be {', '.join(MODES)}, a folder like answers/, or both "

@@ -71,6 +71,7 @@ class Answer:
         self._prepared: Prepared | None = None
         self._turn: Turn | None = None
         self._demo_told = False
+        self._replaces_same = False  # by a stored answer: its turn stays
         self._events: Iterator[Event] | None = None
         self._server = ""
         self._iterated = False
@@ -143,7 +144,7 @@ class Answer:
             sent_turns=max(prepared.sent - facts.dropped_turns, 0),
             earlier_turns=prepared.earlier,
             unfinished_turns=prepared.unfinished,
-            outdated_turns=prepared.outdated,
+            outdated_turns=0 if self._replaces_same else prepared.outdated,
         )
 
     def read(self) -> str:
@@ -399,6 +400,18 @@ class Answer:
         elif asked.cell is not None and self._kept_in.drop_cell(thread, asked.cell):
             self._conversation.notifications.send(ThreadChanged(thread))
 
+    def _is_same(self, turn: Turn) -> bool:
+        """Return whether a replayed turn is the one before it, which then stays."""
+        before = self._kept_in.same_before(turn.id, self.text)
+        if before is None or not self._kept_in.withdraw(turn.id):
+            return False
+        thread, self._turn, self._replaces_same = self.question.thread, before, True
+        self._conversation.notifications.send(
+            AnswerEnded(thread, replace(before, id=turn.id))
+        )
+        self._conversation.notifications.send(ThreadChanged(thread))
+        return True
+
     def _save(self) -> None:
         if self._turn is not None:
             facts = replace(self.facts, status="incomplete").as_metadata()
@@ -410,6 +423,9 @@ class Answer:
         """Keep the answer as it ended; one without text restores the turn before it."""
         facts, turn = self.facts, self._turn
         self._conversation.demo_told = self._conversation.demo_told or facts.demo
+        replayed = facts.first_answered and facts.status == "complete"
+        if turn is not None and replayed and self._is_same(turn):
+            turn = None
         if turn is not None:
             thread, text, kept = self.question.thread, self.text, True
             metadata = facts.as_metadata()

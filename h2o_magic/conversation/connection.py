@@ -22,6 +22,7 @@ from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.config.aliases import Aliases
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.forks import in_child
+from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
 from h2o_magic.conversation.answering import Answering
@@ -137,7 +138,8 @@ class Connection:
         if mode == "off":
             return self
         server = str(self._settings["server"])
-        replayed = self.replays.replayed(question.replay, server)
+        cell = "magic" if question.shown else ""
+        replayed = self.replays.replayed(question.replay, server, cell=cell)
         return ReplayedAnswering(self, Asked, replayed, mode, question.replay_speed)
 
     @property
@@ -211,6 +213,10 @@ class Connection:
                 )
             self._settings.set("server", "", _CONNECT)
             return Connected(LOCAL, model=self._local_model())
+        choice = ReplayChoice.of(str(self._settings["replay"]))
+        kept = self.replays.connected(choice, server, name, dialect)
+        if kept is not None:
+            return self._as_connected(kept, server, key)
         opened = self.servers.connect(server, name=name, dialect=dialect, key=key)
         self.disconnect()
         where = opened.server.name or opened.server.url
@@ -224,7 +230,29 @@ class Connection:
                 model_choice.adopt_default(self._settings, best.name, where)
         self._settled = True
         model = self.resolve()
-        return opened.summary(model, model_choice.lacking(model, models))
+        connected = opened.summary(model, model_choice.lacking(model, models))
+        self.replays.keep_connected(choice, server, name, dialect, connected)
+        return connected
+
+    def _as_connected(
+        self, kept: Connected, server: str, key: KeySource | None
+    ) -> Connected:
+        """Use a server that has answered before, without asking it.
+
+        A folder that came from elsewhere does not say where a key is sent: the address
+        is the one that was given, or that of a known server.
+        """
+        with suppress(ConfigurationError):
+            entry = self.servers.find(server)
+            dialect = entry.dialect or kept.dialect
+            key = entry.key if key is None else key
+            self.servers.remember(
+                replace(entry, name=kept.server, dialect=dialect, key=key)
+            )
+        self._settings.set("server", kept.server, _CONNECT)
+        models = [ModelInfo(name) for name in kept.models]
+        model_choice.settle(self._settings, models, kept.server)
+        return kept
 
     def forget_server(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; a session using it goes local."""

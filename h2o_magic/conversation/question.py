@@ -69,6 +69,8 @@ class Question:
         How fast it is shown: 1 as it first came, 0 at once.
     fresh : bool
         True asks even if an answer is stored, and replaces that.
+    shown : bool
+        True if a cell shows the answer with its facts.
     """
 
     prompt: Prompt
@@ -96,6 +98,7 @@ class Question:
     replay: ReplayChoice = NO_REPLAY
     replay_speed: float = 0.0
     fresh: bool = False
+    shown: bool = False
 
     @property
     def expects(self) -> str:

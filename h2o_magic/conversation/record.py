@@ -168,6 +168,10 @@ class Record:
                 self._running.pop(id, None)
             return done
 
+    def same_before(self, id: int, answer: str) -> Turn | None:  # noqa: A002 - as in `update`
+        """Return the turn that one has replaced, if it asked and answered the same."""
+        return self._run(READ, changes.same_before, id, answer)
+
     def drop(self, thread: str, number: int) -> Turn:
         return self._run(WRITE, changes.drop, thread, number)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.replay.backend import ReplayBackend, ReplayCounts, Replayed
 from h2o_magic.backends.replay.entry import Learned
-from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
+from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.key import digest
+from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import Event
-from h2o_magic.config import paths
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.conversation.answering import Answering
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T", int, bool, str)
 
-OWN_FOLDER = "your own store"
+#: Stands for a fact that is not in a folder.
+MISSING = object()
 
 
 class Replays:
@@ -50,21 +52,48 @@ class Replays:
         self._keys = keys
         self._warn = warn
 
-    def replayed(self, choice: ReplayChoice, server: str) -> Replayed:
+    def replayed(
+        self, choice: ReplayChoice, server: str, *, cell: str = ""
+    ) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
-        path = self._base / os.path.expanduser(choice.folder)
-        folder = AnswerFolder(path)
-        if not choice.folder:
-            folder = AnswerFolder(paths.answers_folder(), private=True)
-        return Replayed(
-            folder,
+        return Replayed.of(
+            choice,
+            self._base,
             server or LOCAL,
-            choice.folder or OWN_FOLDER,
             mask=self._masked,
             weights=weights_digest if not server else lambda _model: "",
             warn=self._warn,
             counts=self.counts,
+            cell=cell,
         )
+
+    def connected(
+        self, choice: ReplayChoice, server: str, name: str, dialect: str
+    ) -> Connected | None:
+        """Return what connecting with these arguments returned before; None if new."""
+        if choice.mode not in ("on", "only"):
+            return None
+        replayed = self.replayed(choice, server)
+        value = learned(replayed, _connection(server, name, dialect))
+        with suppress(TypeError):
+            kept = Connected(**value)
+            note = f"As stored in {replayed.shown}: the server was not asked."
+            models, notes = tuple(map(str, kept.models)), tuple(map(str, kept.notes))
+            return replace(kept, models=models, notes=(*notes, note))
+        return None
+
+    def keep_connected(
+        self,
+        choice: ReplayChoice,
+        server: str,
+        name: str,
+        dialect: str,
+        connected: Connected,
+    ) -> None:
+        """Keep what connecting returned, where answers are stored."""
+        if choice.mode != "off":
+            fact = replace(_connection(server, name, dialect), value=asdict(connected))
+            keep(self.replayed(choice, server), fact)
 
     def _masked(self, text: str) -> str:
         return Guard("", os.environ, {}, self._keys()).masked(text)
@@ -141,24 +170,41 @@ class ReplayedAnswering(Answering):
         """Return a fact from the folder, else from the server, if it may be asked."""
         fact = Learned(what, self._replayed.server, model)
         if self._mode != "refresh":
-            with suppress(DamagedEntryError, OSError):
-                entry = self._replayed.folder.read(digest(fact))
-                value = entry and Learned.of_json(entry, digest(fact)).value
-                if entry and (value is None or isinstance(value, kind)):
-                    return value
+            value = learned(self._replayed, fact)
+            if value is None or isinstance(value, kind):
+                return value
         if self._mode == "only":
             return None
         value = ask()
-        self._new.append(Learned(what, self._replayed.server, model, value))
+        self._new.append(replace(fact, value=value))
         return value
 
     def _keep(self) -> None:
         """Keep what was asked of the server, which has answered now."""
         for fact in self._new:
-            key = digest(Learned(fact.what, fact.server, fact.model))
-            with suppress(OSError):
-                self._replayed.folder.write(key, fact.as_json(key))
+            keep(self._replayed, fact)
         self._new.clear()
+
+
+def learned(replayed: Replayed, fact: Learned) -> Any:
+    """Return the value of a fact in the folder, MISSING if it is not there."""
+    key = digest(replace(fact, value=None))
+    with suppress(DamagedEntryError, OSError):
+        entry = replayed.folder.read(key)
+        if entry is not None:
+            return Learned.of_json(entry, key).value
+    return MISSING
+
+
+def keep(replayed: Replayed, fact: Learned) -> None:
+    """Keep a fact; an answer that cannot be stored says why, a fact does not."""
+    key = digest(replace(fact, value=None))
+    with suppress(OSError):
+        replayed.folder.write(key, fact.as_json(key))
+
+
+def _connection(server: str, name: str, dialect: str) -> Learned:
+    return Learned("connection", server, " ".join(filter(None, (name, dialect))))
 
 
 def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:

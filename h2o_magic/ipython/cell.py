@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -156,6 +157,7 @@ class CellRunner:
         self, answer: Answer, options: AskOptions, owns_cell: bool
     ) -> Iterator[AnswerDisplay]:
         """Store the answer as a value, however it ends, and offer its code."""
+        answer.question = replace(answer.question, shown=True)
         display = AnswerDisplay(
             answer, self.shell, owns_cell=owns_cell, live=options.live
         )

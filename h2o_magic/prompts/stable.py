@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import re
 
+from h2o_magic.prompts.introspection import is_from
+
 # ``at 0x7f3a5c0d``, ``id='1402'`` of a mock, ``started 1402`` of a thread.
 _CHANCE = re.compile(
     r"(\bat 0x|@ 0x|\bid='(?=\d+')|\bstarted (?:daemon )?(?=\d+[),]))[\dA-Fa-f]{5,16}\b"
@@ -20,14 +22,21 @@ _BEFORE = 500
 
 # Names that kernels give the code of a cell; a folder's name may hold spaces.
 _KERNEL = re.compile(r"(?:ipykernel|xpython)_\d|<ipython-input-")
-_CELL_NAME = r"[/\\](?:ipykernel|xpython)_\d+[/\\]{1,2}\d+\.py|<ipython-input-[\w-]+>"
-_CELL_FILE = re.compile(rf".*(?:{_CELL_NAME})")
+_FILE = r"[/\\](?:ipykernel|xpython)_\d+[/\\]{1,2}\d+\.py"
 _CELL = re.compile(
-    rf"(?:(?<=[\"'])[^\"'\n]{{0,300}}|[^\s\"'<>(]{{0,300}})(?:{_CELL_NAME})"
+    rf"(?:(?<=[\"'])[^\"'\n]{{0,300}}|[^\s\"'<>(]{{0,300}}){_FILE}|<ipython-input-[\w-]+>"
 )
-_QUOTED = r"'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\""
-_SETS_ITEM = re.compile(rf"{_QUOTED}|[\w.+-]+")
-_SET = re.compile(rf"\{{(?:{_SETS_ITEM.pattern})(?:, (?:{_SETS_ITEM.pattern}))+\}}")
+_CELL_FILE = re.compile(rf".*{_FILE}|<ipython-input-[\w-]+>")
+
+_QUOTED = r"b?'(?:[^'\\\n]|\\.)*'|b?\"(?:[^\"\\\n]|\\.)*\""
+_ITEM = re.compile(rf"{_QUOTED}|[\w.+-]+")
+_SET = re.compile(rf"\{{(?:{_ITEM.pattern})(?:, (?:{_ITEM.pattern}))+\}}")
+
+# What statsmodels writes of the moment at which it printed a model.
+_PRINTED = re.compile(
+    r"^(?:Date: +(?:\S+ \d\d \S+ \d{4}|[\d-]{10} \d\d:\d\d)|Time: +\d\d:\d\d:\d\d)",
+    re.MULTILINE,
+)
 
 
 def stable(text: str, value: object = None) -> str:
@@ -38,6 +47,8 @@ def stable(text: str, value: object = None) -> str:
     """
     if _KERNEL.search(text):
         text = _CELL.sub("<cell>", text)
+    if is_from(value, "statsmodels"):
+        text = _PRINTED.sub(lambda found: found[0][:5].ljust(len(found[0])), text)
     text = _SET.sub(_sorted, _CHANCE.sub(_without_address, text))
     return _HEXADECIMAL.sub(
         lambda found: "0x…" if int(found[1], 16) == id(value) else found[0], text
@@ -58,4 +69,4 @@ def _without_address(found: re.Match[str]) -> str:
 def _sorted(found: re.Match[str]) -> str:
     if "'" not in found[0] and '"' not in found[0]:
         return found[0]  # of numbers it is the same each time
-    return f"{{{', '.join(sorted(_SETS_ITEM.findall(found[0])))}}}"
+    return f"{{{', '.join(sorted(_ITEM.findall(found[0])))}}}"

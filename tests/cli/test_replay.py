@@ -164,7 +164,7 @@ def test_show_shows_all_of_an_answer(answers: Answers, capsys: Capture) -> None:
 def test_show_says_where_a_question_is_cut(answers: Answers, capsys: Capture) -> None:
     key = answers.ask("x" * 2500)
     shown = "\n".join(run(capsys, "show", answers.path, key))
-    assert "question (the first 2,000 of 2,500 characters)" in shown
+    assert "\nquestion, its first 2,000 characters\n" in shown
     assert f"    About {'x' * 2500}" in shown
 
 

@@ -130,6 +130,8 @@ def test_the_defaults() -> None:
         "strict": False,
         "format": "markdown",
         "reasoning": "collapse",
+        "replay": "off",
+        "replay_speed": 0.0,
         "server_idle_minutes": 15.0,
     }
     assert settings.parameters() == dict.fromkeys(CHAT_PARAMETERS)

@@ -127,6 +127,18 @@ def test_chained_exceptions_are_all_told(shell: InteractiveShell) -> None:
     assert traceback.endswith("ValueError: b")
 
 
+def test_a_traceback_is_the_same_under_other_numbers(shell: InteractiveShell) -> None:
+    function = "def half(n):\n    return n / 0"
+    told = []
+    for _ in range(2):
+        shell.run_cell(function, store_history=True)
+        told.append(run(shell, "half(print)  # <f at 0x7f3a5c0d>").traceback)
+    assert told[0] == told[1]
+    assert "Cell A, line 1, in <module>\n" in told[0]
+    assert "half(print)  # <f at 0x7f3a5c0d>" in told[0]
+    assert "Cell B, line 2, in half\n" in told[0]
+
+
 def test_a_huge_traceback_is_cut_in_its_middle(shell: InteractiveShell) -> None:
     failure = run(shell, "def f(n):\n    return g(n)\nraise ValueError('x' * 10**6)")
     assert len(failure.traceback) < 6_100

@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import inspect
+import os
 import uuid
 import warnings
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from pathlib import Path
 from typing import Any, Literal, overload
 
-from h2o_magic.backends.ask import ask
+from h2o_magic.backends.ask import AnswerStream, ask
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.gptgm.ask import GptGmQuestion, conversation_text, options
 from h2o_magic.backends.gptgm.backend import GptGmBackend
 from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.http_backend import Messages, check_types, checked_messages
 from h2o_magic.backends.local import locate
+from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
+from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
+from h2o_magic.config.replay import ReplayChoice, checked
 from h2o_magic.errors import (
     ConfigurationError,
     DemoWeightsWarning,
     ParameterError,
     did_you_mean,
 )
+from h2o_magic.prompts.secrets.guard import Guard
 
 _warned: set[str] = set()  # the models about which this process was warned
 
@@ -64,6 +71,7 @@ def create_completion(
     use_cache: bool = False,
     web_search_id: str = "",
     strict: bool = False,
+    replay: str = "off",
     **parameters: Any,
 ) -> Iterator[str] | str:
     """Ask a gpt-gm server and return its answer.
@@ -106,6 +114,10 @@ def create_completion(
         True asks the server to refuse rather than to answer from demo weights. Without
         it, built-in demo weights may answer in place of a model that is not installed,
         with a `DemoWeightsWarning` once for each model.
+    replay
+        Whether an answer that is stored is used, and the folder that has it: ``off``,
+        ``on``, ``only``, ``refresh``, ``"answers/"`` (below the current folder) or
+        ``"only answers/"``; see the setting ``replay``.
     **parameters
         Generation parameters of `h2o_magic.config.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
@@ -141,6 +153,7 @@ def create_completion(
     check_types(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
     check_types(bool, strict=strict)
     check_types(str, web_search_id=web_search_id)
+    choice = ReplayChoice.of(checked(replay))
     if base_url is None and token is not None:
         raise ConfigurationError("expected base_url with the token, got None")
     backend = GptGmBackend(
@@ -166,19 +179,58 @@ def create_completion(
         pack=conversation_text,
         retry=retry,
     )
-    events = _events(backend, question)
+    request = _request(question, strict=strict)
+    server: Backend = _OneQuestion(backend, question)
+    if choice.mode != "off":
+        server = _replaying(choice, server, base_url or LOCAL, token)
+    events = _events(backend, server, request)
     if stream:
         return _tokens(events)
     *_, last = events
     return last.text if isinstance(last, Finished) else ""
 
 
+class _OneQuestion(Backend):
+    """A server that is asked one question, as it was made."""
+
+    def __init__(self, backend: GptGmBackend, question: GptGmQuestion) -> None:
+        self._backend = backend
+        self._question = question
+
+    @property
+    def url(self) -> str:
+        return self._backend.url
+
+    def models(self) -> list[ModelInfo]:
+        return self._backend.models()
+
+    def stream(self, _request: ChatRequest) -> AnswerStream:
+        return ask(self._question, self._backend.connect)
+
+
+def _request(question: GptGmQuestion, *, strict: bool) -> ChatRequest:
+    """Return what is asked, as stored answers are found by it; the ids do not count."""
+    asked = {**question.options, "create_completion": True}
+    options = {name: asked[name] for name in asked if name not in ("id", "response_id")}
+    return ChatRequest(
+        question.model, question.messages, {**question.parameters, **options}, strict
+    )
+
+
+def _replaying(
+    choice: ReplayChoice, server: Backend, name: str, token: str | None
+) -> Backend:
+    guard = Guard("", os.environ, {}, [token] if token else [])
+    replayed = Replayed.of(choice, Path(), name, mask=guard.masked, warn=warnings.warn)
+    return ReplayBackend(lambda: server, replayed, choice.mode)
+
+
 def _events(
-    backend: GptGmBackend, question: GptGmQuestion
+    backend: GptGmBackend, server: Backend, request: ChatRequest
 ) -> Generator[Event, None, None]:
     """Yield an answer; warn once for each model whose own weights do not answer."""
     demo = warning = ""
-    with closing(backend), closing(ask(question, backend.connect)) as events:
+    with closing(backend), closing(server.stream(request)) as events:  # type: ignore[type-var]
         for event in events:
             if isinstance(event, Source):
                 demo = event.stands_in_for or (event.model if event.demo else "")

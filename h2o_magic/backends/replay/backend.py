@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.replay.differences import Summary, differences, nearest, summary
+from h2o_magic.backends.replay.differences import differences
 from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.nearest import is_near, nearest
 from h2o_magic.backends.replay.streams import Recording, Replaying
+from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
-from h2o_magic.config.replay import ReplayMode
+from h2o_magic.config import paths
+from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.errors import ReplayMissError
 
 #: Entries that are compared to find the nearest, and seconds for that.
@@ -48,7 +53,19 @@ class Replayed:
     weights: Callable[[str], str] = lambda _model: ""
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
+    cell: str = ""
     explains: bool = True
+
+    @classmethod
+    def of(
+        cls, choice: ReplayChoice, base: Path, server: str, **others: Any
+    ) -> Replayed:
+        """Return what a choice names; a relative folder is below `base`."""
+        if not choice.folder:
+            own = AnswerFolder(paths.answers_folder(), private=True)
+            return cls(own, server, "your own store", **others)
+        folder = AnswerFolder(base / os.path.expanduser(choice.folder))
+        return cls(folder, server, choice.folder, **others)
 
 
 def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
@@ -164,6 +181,7 @@ class ReplayBackend(Backend):
             answer,
             request=summary(request, replayed.server, replayed.mask),
             url=self._inner().url,
+            cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
         try:
@@ -178,16 +196,16 @@ class ReplayBackend(Backend):
         """Return what differs from the nearest stored request, if one is near."""
         if self._mode == "refresh" or not self._replayed.explains:
             return ""
-        wanted = summary(request, self._replayed.server, self._replayed.mask)
+        wanted = self._wanted(request)
         near = nearest(wanted, self._summaries())
-        if near is None or not _is_near(near, wanted):
+        if near is None or not is_near(near, wanted):
             return ""
         return f"asked again: {differences(near, wanted)[0]}"
 
     def _miss(self, request: ChatRequest, why: str) -> ReplayMissError:
         shown = self._replayed.shown
         if not why:
-            wanted = summary(request, self._replayed.server, self._replayed.mask)
+            wanted = self._wanted(request)
             near = nearest(wanted, self._summaries())
             why = "it has no answers" if near is None else ""
             if near is not None:
@@ -197,6 +215,10 @@ class ReplayBackend(Backend):
             f"no answer is stored in {shown} for this question, and with `replay` "
             f"`only` nobody is asked: {why}. `--replay on` asks, and stores the answer"
         )
+
+    def _wanted(self, request: ChatRequest) -> Summary:
+        replayed = self._replayed
+        return summary(request, replayed.server, replayed.mask, whole=True)
 
     def _summaries(self) -> Iterator[Summary]:
         """Yield what was asked of the stored answers, as far as there is time."""
@@ -231,12 +253,3 @@ def _masked(answer: StoredAnswer, mask: Callable[[str], str]) -> StoredAnswer:
         reasoning=reasoning,
         reasoning_pieces=((end, len(reasoning)),),
     )
-
-
-def _is_near(stored: Summary, wanted: Summary) -> bool:
-    """Return whether a stored question is probably the same one, asked before."""
-    old, new = str(stored.get("question", "")), str(wanted["question"])
-    if old == new:
-        return True
-    begins = len(new) // 2
-    return begins > 0 and old[:begins] == new[:begins]

@@ -1,137 +1,134 @@
-"""What was asked, in a few readable fields, and what differs between two of these.
+"""What differs between a stored request and another one, in words.
 
-A summary has the beginning of each text only, with a short digest of each line, so that
-a change is found behind it, too. What was asked cannot be had from it.
+Summaries are compared, of which a stored one may hold anything.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+import json
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any
 
-from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.replay.key import canonical, digest
+from h2o_magic.backends.replay.excerpts import brief, changed, quoted
+from h2o_magic.backends.replay.summary import KEPT, MOST_PIECES, Summary, pieces
 
-Summary = Mapping[str, Any]
-
-#: Characters of a text that are kept, and lines whose digests are.
-LONGEST, _MOST_LINES = 2000, 400
-_QUOTED = 40  # characters of a text in a message
-_OWN = ("model", "messages", "parameters")
-
-
-def summary(
-    request: ChatRequest, server: str, mask: Callable[[str], str]
-) -> dict[str, Any]:
-    """Return what is asked, as JSON values; `mask` takes secrets out of texts."""
-    texts = [message.content for message in request.messages]
-    system = "\n\n".join(m.content for m in request.messages if m.role == "system")
-    asked = [m for m in request.messages if m.role == "user"][-1:]
-    question = asked[0].content if asked else ""
-    earlier = [m for m in request.messages if m.role != "system" and m not in asked]
-    others = {
-        field.name: digest(getattr(request, field.name))[:12]
-        for field in fields(request)
-        if field.name not in _OWN and field.name in canonical(request)
-    }
-    return {
-        "server": server,
-        "model": request.model,
-        "question": mask(question)[:LONGEST],
-        "lines": [digest(line)[:6] for line in question.split("\n")[:_MOST_LINES]],
-        "length": len(question),
-        "system": mask(system)[:LONGEST],
-        "earlier": [digest(m)[:6] for m in earlier],
-        "images": [canonical(image)[:12] for m in asked for image in m.images],
-        "parameters": canonical(request.parameters),
-        **others,
-        "texts": digest(texts)[:12],
-    }
-
-
-def nearest(wanted: Summary, stored: Iterable[Summary]) -> Summary | None:
-    """Return the stored summary that is most like one; None if there is none."""
-    return max(stored, key=lambda each: _likeness(wanted, each), default=None)
+#: Characters of all differences that are told.
+_MOST = 180
+_UNSET: Any = object()
 
 
 def differences(before: Summary, now: Summary) -> list[str]:
-    """Return what differs, one phrase each, the most telling first."""
-    return list(_differences(before, now)) or ["something that the summary leaves out"]
+    """Return what differs, as a few nouns, the most telling first; at least one."""
+    found = list(_differences(before, now)) or ["a part that is not kept readable"]
+    told = found[:1]
+    for each in found[1:]:
+        if len("; ".join([*told, each])) > _MOST:
+            return [*told, f"{len(found) - len(told)} more"]
+        told.append(each)
+    return told
 
 
 def _differences(before: Summary, now: Summary) -> Iterator[str]:
     for name in ("server", "model"):
-        if before.get(name) != now[name]:
-            yield f"the {name} was {before.get(name)}, is {now[name]}"
-    if before.get("lines") != now["lines"] or before.get("length") != now["length"]:
-        yield f"the prompt: {_in_text(before, now)}"
-    if before.get("system") != now["system"]:
-        yield f"the system prompt: {_change(before.get('system'), now['system'])}"
-    if before.get("images") != now["images"]:
-        yield "the images"
-    if before.get("earlier") != now["earlier"]:
-        yield _in_conversation(before.get("earlier") or [], now["earlier"])
-    yield from _in_parameters(before.get("parameters") or {}, now["parameters"])
+        if _of(before, name) != now[name]:
+            yield f"the {name} {_was(_of(before, name), now[name])}"
+    yield from _in_text("question", "the prompt", before, now)
+    yield from _in_text("system", "the system prompt", before, now)
+    yield from _in_images(_list(before, "images"), _list(now, "images"))
+    yield from _in_conversation(_list(before, "earlier"), _list(now, "earlier"))
+    old = before.get("parameters")
+    yield from _in_values("", old if isinstance(old, dict) else {}, now["parameters"])
+    yield from _in_schema(*(each.get("schema", _UNSET) for each in (before, now)))
     for name in sorted({*before, *now} - _COMPARED):
         if before.get(name) != now.get(name):
-            yield f"the {name}"
+            yield f"`{name}`"
 
 
 _COMPARED = {
-    *("server", "model", "question", "lines", "length", "system", "earlier", "images"),
-    *("parameters", "texts"),
+    *("server", "model", "question", "question_behind", "system", "system_behind"),
+    *("images", "earlier", "parameters", "schema"),
 }
 
 
-def _in_text(before: Summary, now: Summary) -> str:
-    old, new = str(before.get("question", "")), str(now["question"])
-    if old != new:
-        return _change(old, new)
-    pairs = zip(before.get("lines") or (), now["lines"], strict=False)
-    line = next((n for n, (a, b) in enumerate(pairs, 1) if a != b), None)
-    return f"line {line}" if line else "its end"
+def _in_text(name: str, what: str, before: Summary, now: Summary) -> Iterator[str]:
+    old, new = _of(before, name), str(now[name])
+    was, is_ = (_list(each, f"{name}_behind") for each in (before, now))
+    kept = new[:KEPT] if was or is_ else new
+    if old != kept:
+        yield f"{what} {changed(old, kept)}"
+    elif was != is_:
+        yield f"{what} {_behind(was, is_, new)}"
 
 
-def _change(old: object, new: str) -> str:
-    """Return what stood where a text first differs, and what stands there now."""
-    old = str(old or "")
-    place = next(
-        (n for n, (a, b) in enumerate(zip(old, new, strict=False)) if a != b),
-        min(len(old), len(new)),
-    )
-    start = max(place - _QUOTED // 2, 0)
-    return f"{_quoted(old, start)} is now {_quoted(new, start)}"
+def _behind(old: list[Any], new: list[Any], text: str) -> str:
+    """Return what differs behind what is kept of a text, of which `text` is all."""
+    place = next(n for n, (a, b) in enumerate(zip_longest(old, new)) if a != b)
+    if place == len(new):
+        return "(it was longer)"
+    parts = list(pieces(text[KEPT:]))
+    line = (text[:KEPT] + "".join(parts[:place])).count("\n") + 1
+    if place >= MOST_PIECES or place >= len(parts):
+        return f"(behind line {line})"
+    return f"(line {line}, now {quoted(parts[place])})"
 
 
-def _quoted(text: str, start: int) -> str:
-    if not text:
-        return "nothing"
-    part = " ".join(text[start : start + _QUOTED].split())
-    left, right = "…" * (start > 0), "…" * (start + _QUOTED < len(text))
-    return f"“{left}{part}{right}”"
+def _in_images(old: list[Any], new: list[Any]) -> Iterator[str]:
+    if len(old) != len(new):
+        yield f"the images ({len(old)} before, now {len(new)})"
+        return
+    for a, b in zip(old, new, strict=True):
+        if _of(a, "digest") != _of(b, "digest"):
+            sizes = _of(a, "size"), _of(b, "size")
+            how = _was(*sizes) if sizes[0] != sizes[1] else "(its pixels)"
+            yield f"the image {brief(_of(b, 'name'))} {how}"
 
 
-def _in_conversation(before: list[str], now: list[str]) -> str:
-    if len(before) != len(now):
-        return f"{len(before)} earlier messages went along, now {len(now)}"
-    number = next(
-        n for n, (a, b) in enumerate(zip(before, now, strict=True), 1) if a != b
-    )
-    return f"an earlier {'answer' if number % 2 == 0 else 'question'}, message {number}"
+def _in_conversation(old: list[Any], new: list[Any]) -> Iterator[str]:
+    if len(old) != len(new):
+        yield f"the conversation ({len(old)} earlier messages, now {len(new)})"
+        return
+    a, b = next(((a, b) for a, b in zip(old, new, strict=True) if a != b), (None, None))
+    if b is None:
+        return
+    kind = "answer" if _of(b, "role") == "assistant" else "question"
+    was, now = _of(a, "begins"), _of(b, "begins")
+    how = changed(was, now) if was != now else f"(behind {quoted(now)})"
+    yield f"an earlier {kind} {how}"
 
 
-def _in_parameters(before: Summary, now: Summary) -> Iterator[str]:
-    for name in sorted({*before, *now}):
-        old, new = before.get(name, "not set"), now.get(name, "not set")
-        if old != new:
-            yield f"{name.replace('_', ' ')} was {old}, is {new}"
+def _in_schema(old: Any, new: Any) -> Iterator[str]:
+    if isinstance(old, str) and isinstance(new, str) and old != new:
+        yield "the schema"  # too long to be kept
+        return
+    yield from _in_values("schema", old, new)
 
 
-def _likeness(wanted: Summary, stored: Summary) -> float:
-    names = {*wanted, *stored} - {"question", "lines", "length", "texts"}
-    same = sum(wanted.get(name) == stored.get(name) for name in names)
-    texts = [str(each.get("question", ""))[:500] for each in (wanted, stored)]
-    ratio = difflib.SequenceMatcher(None, texts[0], texts[1], autojunk=False).ratio()
-    return float(4 * ratio + same / len(names))
+def _in_values(path: str, old: Any, new: Any) -> Iterator[str]:
+    """Yield which JSON values differ, by the names on the way to them."""
+    if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
+        if _json(old) != _json(new):
+            yield f"{brief(path)} {_was(_json(old), _json(new))}"
+        return
+    for name in dict.fromkeys((*old, *new)):
+        below = f"{path}.{name}" if path else str(name)
+        yield from _in_values(below, old.get(name, _UNSET), new.get(name, _UNSET))
+    if old.keys() == new.keys() and list(old) != list(new):
+        yield f"the order of names in {brief(path or 'the parameters')}"
+
+
+def _was(old: str, new: str) -> str:
+    return f"(was {brief(old)}, now {brief(new)})"
+
+
+def _json(value: Any) -> str:
+    return "not set" if value is _UNSET else json.dumps(value, ensure_ascii=False)
+
+
+def _of(value: Any, name: str) -> str:
+    return str(value.get(name, "")) if isinstance(value, Mapping) else ""
+
+
+def _list(summary: Summary, name: str) -> list[Any]:
+    value = summary.get(name)
+    return value if isinstance(value, list) else []

@@ -48,7 +48,7 @@ class StoredAnswer:
     weights : str
         Digest of the weights that answered; empty if it is not known.
     cell : str
-        ``magic`` if a ``%%h2o`` cell asked, whose output has the key; else empty.
+        ``magic`` if a ``%%h2o`` cell asked, whose output then has the key; else empty.
     """
 
     request: Mapping[str, Any]
@@ -86,7 +86,7 @@ class StoredAnswer:
             "usage": self.usage and _compact(self.usage),
             "weights": self.weights,
             "url": self.url,
-            **({"cell": self.cell} if self.cell else {}),
+            "cell": self.cell,
             "seconds": round(self.seconds, 3),
             "first_token": self.first_token and round(self.first_token, 3),
             "pieces": self.pieces,

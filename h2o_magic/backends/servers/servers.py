@@ -153,6 +153,12 @@ class Servers:
         formerly = known.name if known.name != entry.name else ""
         return self._keep(replace(opened, formerly=formerly))
 
+    def remember(self, entry: KnownServer) -> None:
+        """Know a server in this kernel, without asking it; what is known stays."""
+        if self._known.find(entry.url) is None:
+            self._drop_unsaved(entry.url)
+            self._unsaved.append(entry)
+
     def forget(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; return what was known of it."""
         known = self._known.find(name)

@@ -62,6 +62,20 @@ def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
     return True
 
 
+def same_before(database: Database, id_: int, answer: str) -> Turn | None:
+    """Return the turn that one has replaced, if it asked and answered the same."""
+    old_id = database.value(
+        "SELECT old.id FROM turns AS old JOIN turns AS new ON old.removed = new.added"
+        " WHERE new.id = ? AND old.thread = new.thread",
+        [id_],
+    )
+    if old_id is None:
+        return None
+    old, new = rows.read(database, old_id), rows.read(database, id_)
+    kept = {"asked_at": old.asked_at, "facts": old.facts, "status": "complete"}
+    return old if old == replace(new, answer=answer, **kept) else None  # type: ignore[arg-type]
+
+
 def restore(database: Database, thread: str, turn: Turn) -> None:
     """Add a running turn that could not be salvaged at the end, with its old id."""
     thread_ = threads.made(database, thread)

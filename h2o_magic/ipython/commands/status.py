@@ -47,6 +47,7 @@ def status(context: CommandContext, _: Arguments) -> None:
             f"{turns}, {counts.get('complete', 0):,} of them complete",
             "`%h2o history`",
         ],
+        *_replay_rows(session),
         ["saved in", "memory only" if path is None else Verbatim(path), ""],
     ]
     show_table(context, ["", "value", "from"], rows, below=list(_notes(session)))
@@ -112,6 +113,13 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
         elif info is not None and name in info.sampling:
             own, by = info.sampling[name]
             yield [name, _value(setting, own), Verbatim(by)]
+
+
+def _replay_rows(session: Session) -> Iterator[list[str]]:
+    counts = session.connection.replays.counts
+    if session.settings["replay"] != "off" or counts.hits or counts.misses:
+        hits, missed = counted(counts.hits, "hit"), f"{counts.misses:,} not stored"
+        yield ["stored answers", f"{hits}, {missed}", ""]
 
 
 def _value(setting: Parameter, value: Value | None) -> str:
