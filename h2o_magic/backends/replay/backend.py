@@ -121,9 +121,8 @@ class ReplayBackend(Backend):
 
     def has(self, request: ChatRequest) -> bool:
         """Return whether a request would be answered without asking."""
-        return (
-            self._stored(key_of(request, self._replayed.server), request)[0] is not None
-        )
+        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        return stored is not None
 
     def models(self) -> list[ModelInfo]:
         return self._inner().models()
@@ -135,11 +134,9 @@ class ReplayBackend(Backend):
         return self._inner().vision(model)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        return (
-            None
-            if self._mode == "only"
-            else self._inner().count_tokens(model, messages)
-        )
+        if self._mode == "only":
+            return None
+        return self._inner().count_tokens(model, messages)
 
     def body(self, request: ChatRequest) -> Mapping[str, Any] | None:
         return None if self._mode == "only" else self._inner().body(request)
