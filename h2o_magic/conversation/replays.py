@@ -21,6 +21,8 @@ from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.weights.digest import weights_digest
@@ -51,6 +53,18 @@ class Replays:
         self._base = base
         self._keys = keys
         self._warn = warn
+
+    def answering(
+        self, asked: Answering, question: Question, server: str
+    ) -> ReplayedAnswering:
+        """Return what answers a question, by the setting ``server``.
+
+        A ConfigurationError if it is to be asked again, and nobody may be asked.
+        """
+        mode = mode_of(question.replay, fresh=question.fresh)
+        cell = "magic" if question.shown else ""
+        replayed = self.replayed(question.replay, server, cell=cell)
+        return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
 
     def replayed(
         self, choice: ReplayChoice, server: str, *, cell: str = ""
@@ -91,9 +105,8 @@ class Replays:
         connected: Connected,
     ) -> None:
         """Keep what connecting returned, where answers are stored."""
-        if choice.mode != "off":
-            fact = replace(_connection(server, name, dialect), value=asdict(connected))
-            keep(self.replayed(choice, server), fact)
+        fact = replace(_connection(server, name, dialect), value=asdict(connected))
+        keep(self.replayed(choice, server), fact)
 
     def _masked(self, text: str) -> str:
         return Guard("", os.environ, {}, self._keys()).masked(text)
@@ -209,7 +222,7 @@ def _connection(server: str, name: str, dialect: str) -> Learned:
 
 def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:
     """Return the mode of one question; `fresh` asks it again."""
-    if not fresh or choice.mode == "off":
+    if not fresh:
         return choice.mode
     if choice.mode == "only":
         raise ConfigurationError(

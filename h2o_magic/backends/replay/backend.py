@@ -121,9 +121,8 @@ class ReplayBackend(Backend):
 
     def has(self, request: ChatRequest) -> bool:
         """Return whether a request would be answered without asking."""
-        return (
-            self._stored(key_of(request, self._replayed.server), request)[0] is not None
-        )
+        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        return stored is not None
 
     def models(self) -> list[ModelInfo]:
         return self._inner().models()
@@ -135,11 +134,9 @@ class ReplayBackend(Backend):
         return self._inner().vision(model)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
-        return (
-            None
-            if self._mode == "only"
-            else self._inner().count_tokens(model, messages)
-        )
+        if self._mode == "only":
+            return None
+        return self._inner().count_tokens(model, messages)
 
     def body(self, request: ChatRequest) -> Mapping[str, Any] | None:
         return None if self._mode == "only" else self._inner().body(request)
@@ -162,8 +159,6 @@ class ReplayBackend(Backend):
         return stored, ""
 
     def _has_other_weights(self, stored: StoredAnswer, model: str) -> bool:
-        if not stored.weights:
-            return False
         now = self._replayed.weights(model)
         if not now and stored.source is not None:  # another model stood in for it
             now = self._replayed.weights(stored.source.model)
@@ -171,9 +166,10 @@ class ReplayBackend(Backend):
 
     def _keep(
         self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
-    ) -> Replay | None:
+    ) -> tuple[Replay, str]:
+        """Store a complete answer; return what is told about it, and its text."""
         if answer.finish_reason not in COMPLETE:
-            return None
+            return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
@@ -188,9 +184,9 @@ class ReplayBackend(Backend):
             replayed.folder.write(key, answer.as_json(key))
         except OSError as error:
             replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
-            return None
+            return Replay("", why="not stored"), answer.text
         self._on_kept()
-        return _told(key, answer, why=why)
+        return _told(key, answer, why=why), answer.text
 
     def _what_changed(self, request: ChatRequest) -> str:
         """Return what differs from the nearest stored request, if one is near."""

@@ -44,13 +44,14 @@ class _Text:
 class Recording(Iterator[Event]):
     """The events of an answer that is asked; complete, it is kept before its end.
 
-    `keep` gets the answer and returns what is to be told about it, if anything.
+    `keep` gets the answer, and returns what is told about it, and the text that was
+    kept: a later run gives that, and so the same questions follow it.
     """
 
     def __init__(
         self,
         events: Iterator[Event],
-        keep: Callable[[StoredAnswer], Replay | None],
+        keep: Callable[[StoredAnswer], tuple[Replay, str]],
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._events = events
@@ -70,10 +71,9 @@ class Recording(Iterator[Event]):
         event = next(self._events)
         self._add(event, self._clock() - self._started)
         if isinstance(event, Finished):
-            told = self._keep(self._answer(event))
-            if told is not None:
-                self._last = event
-                return told
+            told, text = self._keep(self._answer(event))
+            self._last = replace(event, text=text)
+            return told
         return event
 
     def close(self) -> None:

@@ -1,0 +1,321 @@
+"""Stored answers in a session: asked once, and then given without asking."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.chat.events import (
+    Event,
+    Finished,
+    FinishReason,
+    ReasoningDelta,
+    Source,
+    TextDelta,
+    Usage,
+)
+from h2o_magic.config.settings import Settings
+from h2o_magic.conversation import replays
+from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.session import Session
+from h2o_magic.errors import (
+    ConfigurationError,
+    ConnectionFailedError,
+    ReplayMissError,
+    StatusError,
+)
+
+KEY = "sk-proj-Zq81Yw5nQ0vT3mLx92KdRf7H"
+
+
+class Server(Backend):
+    """Answers each question with its number; counts everything that it is asked."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        self.requests: list[ChatRequest] = []
+        self.others = 0
+        self.gone = gone
+        self.text = "Answer {n}"
+        self.reason: FinishReason = "end"
+        self.refuses_schemas = False
+
+    @property
+    def url(self) -> str:
+        return "http://lab.example:8000"
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        self._ask()
+        if request.schema is not None and self.refuses_schemas:
+            message = "response_format is not supported"
+            raise StatusError(message, status=400, server_message=message)
+        self.requests.append(request)
+        text = self.text.format(n=len(self.requests))
+        yield Source(request.model, "Q4")
+        yield ReasoningDelta("Let me see.")
+        yield TextDelta(text[:3])
+        yield TextDelta(text[3:])
+        yield Usage(10, 2)
+        yield Finished(text, self.reason)
+
+    def models(self) -> list[ModelInfo]:
+        self._ask()
+        return [ModelInfo("small", context=2048, vision=False)]
+
+    def _ask(self) -> None:
+        if self.gone:
+            raise ConnectionFailedError("nobody is there")
+        self.others += 1
+
+
+def session(server: Server, folder: Path, replay: str = "answers/") -> Session:
+    settings = Settings()
+    settings.set("server", "lab")
+    settings.set("replay", replay)
+    return Session(
+        settings=settings,
+        connect=lambda _: server,
+        folder=folder,
+        record=Record(None, ""),
+    )
+
+
+def stored(folder: Path, kind: str = "answer") -> list[dict[str, Any]]:
+    files = sorted((folder / "answers").glob("??/*.json"))
+    entries = [json.loads(file.read_bytes()) for file in files]
+    return [entry for entry in entries if entry["kind"] == kind]
+
+
+def ask_all(asking: Session, questions: Sequence[str] = ("One?", "Two?")) -> list[str]:
+    return [asking.ask(question).read() for question in questions]
+
+
+def test_a_second_run_asks_nobody_anything(tmp_path: Path) -> None:
+    first = ask_all(session(Server(), tmp_path))
+    gone = Server(gone=True)
+    second = session(gone, tmp_path)
+    assert ask_all(second) == first == ["Answer 1", "Answer 2"]
+    counts = second.connection.replays.counts
+    assert (counts.hits, counts.misses, gone.others) == (2, 0, 0)
+
+
+def test_the_model_behind_a_default_is_that_of_the_first_run(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    answer = session(Server(gone=True), tmp_path).ask("One?")
+    answer.read()
+    assert answer.facts.model == "small"
+
+
+def test_a_replayed_answer_has_the_facts_of_the_first_one(tmp_path: Path) -> None:
+    first = session(Server(), tmp_path).ask("One?")
+    first.read()
+    second = session(Server(gone=True), tmp_path).ask("One?")
+    second.read()
+    before, now = first.facts.as_metadata(), second.facts.as_metadata()
+    assert now.pop("first_answered") == stored(tmp_path)[0]["answered"][:10]
+    assert before.pop("first_answered") == ""
+    assert now == before
+    assert now["replay_key"] == stored(tmp_path)[0]["key"]
+    assert (second.reasoning, now["completion_tokens"]) == ("Let me see.", 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"question": "One? Please."}, "the prompt"),
+        ({"temperature": 0.5}, "temperature"),
+        ({"model": "other"}, "model"),
+        ({"system": "Be brief."}, "system"),
+        ({"schema": {"type": "object"}}, "schema"),
+    ],
+)
+def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
+    tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    server = Server()
+    asking = session(server, tmp_path, "only answers/")
+    assert asking.ask("One?").read() == "Answer 1"
+    with pytest.raises(ReplayMissError, match=said) as caught:
+        asking.ask(**{"question": "One?", "history": False, **change}).read()
+    assert "`--replay on` asks" in str(caught.value)
+    assert server.others == 0
+
+
+def test_a_miss_in_only_leaves_the_turn_that_was_there(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    asking = session(Server(), tmp_path, "only answers/")
+    asking.ask("One?", cell="a").read()
+    with pytest.raises(ReplayMissError):
+        asking.ask("Another?", cell="a").read()
+    assert [turn.question for turn in asking.turns()] == ["One?"]
+
+
+def test_refresh_asks_all_again_and_replaces(tmp_path: Path) -> None:
+    ask_all(session(Server(), tmp_path))
+    server = Server()
+    server.text = "Newer {n}"
+    ask_all(session(server, tmp_path, "refresh answers/"), ["One?"])
+    assert len(server.requests) == 1
+    assert session(Server(), tmp_path).ask("One?").read() == "Newer 1"
+
+
+@pytest.mark.parametrize("how", ["fresh", "retry", "regenerate"])
+def test_one_question_is_asked_again_where_that_is_wanted(
+    tmp_path: Path, how: str
+) -> None:
+    server = Server()
+    asking = session(server, tmp_path)
+    asking.ask("One?").read()
+    if how == "fresh":
+        asking.ask("One?", history=False, fresh=True).read()
+    elif how == "retry":
+        asking.retry().read()
+    else:
+        assert asking.regenerate(1).wait(10)
+    assert len(server.requests) == 2
+    assert [entry["text"] for entry in stored(tmp_path)] == ["Answer 2"]
+
+
+def test_only_and_fresh_exclude_each_other(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    asking = session(Server(), tmp_path, "only answers/")
+    with pytest.raises(ConfigurationError, match="need not be asked again"):
+        asking.ask("One?", fresh=True).read()
+
+
+def test_fresh_stores_nothing_where_nothing_is_stored(tmp_path: Path) -> None:
+    asking = session(Server(), tmp_path, "off")
+    asking.ask("One?", fresh=True).read()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("end", ["cut", "failed", "stopped"])
+def test_what_is_not_complete_is_not_stored(tmp_path: Path, end: str) -> None:
+    server = Server()
+    asking = session(server, tmp_path)
+    if end == "cut":
+        server.reason = "length"
+        answer = asking.ask("One?")
+        answer.read()
+        assert "not stored, since it was cut off" in answer.facts.notes
+    elif end == "failed":
+        server.gone = True
+        with pytest.raises(ConnectionFailedError):
+            asking.ask("One?").read()
+    else:
+        events = iter(asking.ask("One?"))
+        next(events)
+        events.close()  # type: ignore[attr-defined]
+    assert stored(tmp_path) == stored(tmp_path, "learned") == []
+
+
+def test_a_schema_that_the_server_refuses_is_refused_once(tmp_path: Path) -> None:
+    server = Server()
+    server.refuses_schemas, server.text = True, '{{"n": {n}}}'
+    schema = {"type": "object"}
+    first = session(server, tmp_path).ask("One?", schema=schema).value()
+    again = session(Server(gone=True), tmp_path).ask("One?", schema=schema).value()
+    assert first == again == {"n": 1}
+
+
+def test_other_weights_under_the_same_name_are_a_miss_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {"small": "aa"}
+    monkeypatch.setattr(replays, "weights_digest", lambda m: digests.get(m, ""))
+
+    def here(server: Server, replay: str = "answers/") -> Session:
+        asking = session(server, tmp_path, replay)
+        asking.settings.set("server", "")
+        asking.settings.set("model", "small")
+        return asking
+
+    here(Server()).ask("One?").read()
+    server = Server()
+    assert here(server).ask("One?").read() == "Answer 1"
+    digests["small"] = "bb"
+    assert here(server, "only answers/").ask("One?").read() == "Answer 1"
+    assert server.requests == []
+    answer = here(server).ask("One?")
+    answer.read()
+    assert answer.facts.notes == ("other weights are installed as small now",)
+    assert len(server.requests) == 1
+
+
+def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("How many people lived here in 2023?").read()
+    answer = session(Server(), tmp_path).ask("How many people lived here in 2024?")
+    answer.read()
+    (note,) = answer.facts.notes
+    assert "2023" in note
+    assert "2024" in note
+
+
+def test_what_looks_like_a_key_is_in_no_file_and_follows_as_it_was_kept(
+    tmp_path: Path,
+) -> None:
+    server = Server()
+    server.text = f"Use {KEY} {{n}}"
+    asking = session(server, tmp_path)
+    first = asking.ask(f"Is {KEY} a key?").read()
+    second = asking.ask("Sure?").read()
+    content = b"".join(f.read_bytes() for f in (tmp_path / "answers").glob("??/*"))
+    assert KEY.encode() not in content
+    assert KEY not in first
+    again = session(Server(gone=True), tmp_path)
+    assert ask_all(again, [f"Is {KEY} a key?", "Sure?"]) == [first, second]
+
+
+def test_the_same_turn_stays_the_same_turn(tmp_path: Path) -> None:
+    asking = session(Server(), tmp_path)
+    for number, question in enumerate(("One?", "Two?")):
+        asking.ask(question, cell=str(number)).read()
+    before = asking.turns()
+    again = asking.ask("One?", cell="0")
+    again.read()
+    assert [turn.id for turn in asking.turns()] == [turn.id for turn in before]
+    assert again.turn is not None
+    assert again.turn.id == before[0].id
+    assert again.facts.outdated_turns == 0
+    assert not any(turn.outdated for turn in asking.turns())
+    assert len(asking.versions(1).turns) == 1
+
+
+def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    (file,) = [
+        file
+        for file in (tmp_path / "answers").glob("??/*.json")
+        if json.loads(file.read_bytes())["kind"] == "answer"
+    ]
+    file.write_bytes(b"<<<<<<< HEAD\n")
+    with pytest.raises(ReplayMissError, match="cannot be read"):
+        session(Server(), tmp_path, "only answers/").ask("One?").read()
+    answer = session(Server(), tmp_path).ask("One?")
+    answer.read()
+    assert "cannot be read" in answer.facts.notes[0]
+    assert stored(tmp_path)[0]["text"] == "Answer 1"
+
+
+def test_a_folder_that_cannot_be_written_costs_no_answer(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_text("a file")
+    with pytest.warns(UserWarning, match="was not stored in answers/"):
+        assert session(Server(), tmp_path).ask("One?").read() == "Answer 1"
+
+
+def test_a_stored_answer_that_is_shown_as_it_came_can_be_stopped(
+    tmp_path: Path,
+) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    answer = session(Server(), tmp_path).ask("One?", replay_speed=1e-6)
+    events = iter(answer)
+    next(events)
+    answer.stop()
+    list(events)
+    assert answer.facts.status == "stopped"
+    assert answer.facts.first_answered == ""
