@@ -84,8 +84,11 @@ class Replays:
     def connected(
         self, choice: ReplayChoice, server: str, name: str, dialect: str
     ) -> Connected | None:
-        """Return what connecting with these arguments returned before; None if new."""
-        if choice.mode not in ("on", "only"):
+        """Return what connecting with these arguments returned before; None if new.
+
+        With the user's own store, a server is asked anew unless nobody may be asked.
+        """
+        if choice.mode != "only" and not (choice.mode == "on" and choice.folder):
             return None
         replayed = self.replayed(choice, server)
         value = learned(replayed, _connection(server, name, dialect))

@@ -286,6 +286,16 @@ def test_the_same_turn_stays_the_same_turn(tmp_path: Path) -> None:
     assert len(asking.versions(1).turns) == 1
 
 
+def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
+    tmp_path: Path,
+) -> None:
+    settings = Settings()
+    settings.set("replay", "answers/")
+    server = Server()
+    Session(server, settings=settings, folder=tmp_path).ask("One?").read()
+    assert stored(tmp_path)[0]["request"]["server"] == server.url
+
+
 def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
     (file,) = [
