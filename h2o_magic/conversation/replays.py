@@ -62,13 +62,11 @@ class Replays:
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
         mode = mode_of(question.replay, fresh=question.fresh)
-        cell = "magic" if question.shown else ""
-        replayed = self.replayed(question.replay, server, cell=cell)
+        asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
+        replayed = self.replayed(question.replay, server, **asker)
         return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
 
-    def replayed(
-        self, choice: ReplayChoice, server: str, *, cell: str = ""
-    ) -> Replayed:
+    def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
         return Replayed.of(
             choice,
@@ -78,7 +76,7 @@ class Replays:
             weights=weights_digest if not server else lambda _model: "",
             warn=self._warn,
             counts=self.counts,
-            cell=cell,
+            **asker,
         )
 
     def connected(

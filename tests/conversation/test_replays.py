@@ -256,6 +256,20 @@ def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> N
     assert "2024" in note
 
 
+def test_what_was_asked_before_in_this_session_is_another_question(
+    tmp_path: Path,
+) -> None:
+    asking = session(Server(), tmp_path)
+    for cell, year in ((None, 2023), (None, 2024), ("a", 2025), ("b", 2026)):
+        answer = asking.ask(f"How many people in {year}?", cell=cell, history=False)
+        answer.read()
+        assert answer.facts.notes == ()
+    changed = asking.ask("How many people in 2027?", cell="b", history=False)
+    changed.read()
+    (note,) = changed.facts.notes
+    assert "2026" in note
+
+
 def test_what_looks_like_a_key_is_in_no_file_and_follows_as_it_was_kept(
     tmp_path: Path,
 ) -> None:
