@@ -142,7 +142,7 @@ def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
     assert asking.ask("One?").read() == "Answer 1"
     with pytest.raises(ReplayMissError, match=said) as caught:
         asking.ask(**{"question": "One?", "history": False, **change}).read()
-    assert "`--replay on` asks" in str(caught.value)
+    assert "set `replay` to `on`" in str(caught.value)
     assert server.others == 0
 
 
@@ -184,7 +184,7 @@ def test_one_question_is_asked_again_where_that_is_wanted(
 def test_only_and_fresh_exclude_each_other(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
     asking = session(Server(), tmp_path, "only answers/")
-    with pytest.raises(ConfigurationError, match="need not be asked again"):
+    with pytest.raises(ConfigurationError, match="set `replay` to `on`"):
         asking.ask("One?", fresh=True).read()
 
 

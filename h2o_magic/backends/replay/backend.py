@@ -30,10 +30,19 @@ _MOST_COMPARED, _LONGEST = 2000, 1.0
 
 @dataclass
 class ReplayCounts:
-    """How many questions of a session were replayed, and how many asked instead."""
+    """How many questions of a session were replayed, and how many were not stored.
+
+    Of the latter, `refused` were not asked, since nobody may be.
+    """
 
     hits: int = 0
     misses: int = 0
+    refused: int = 0
+
+    def __str__(self) -> str:
+        asked = self.misses - self.refused
+        counts = {"replayed": self.hits, "asked": asked, "missing": self.refused}
+        return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
 
 
 @dataclass(frozen=True)
@@ -111,6 +120,7 @@ class ReplayBackend(Backend):
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
         self._replayed.counts.misses += 1
         if self._mode == "only":
+            self._replayed.counts.refused += 1
             raise self._miss(request, why)
         why = why or self._what_changed(request)
         self._url = None
@@ -123,6 +133,16 @@ class ReplayBackend(Backend):
         """Return whether a request would be answered without asking."""
         stored, _ = self._stored(key_of(request, self._replayed.server), request)
         return stored is not None
+
+    def outlook(self, request: ChatRequest) -> str:
+        """Return what would come of a request, in a phrase for its preview."""
+        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        if stored is not None:
+            return f"would be replayed, first answered {stored.day}"
+        if self._mode == "refresh":
+            return "would be asked again, and stored"
+        would = "refused" if self._mode == "only" else "asked, and stored"
+        return f"not stored in {self._replayed.shown}: would be {would}"
 
     def models(self) -> list[ModelInfo]:
         return self._inner().models()
@@ -203,13 +223,13 @@ class ReplayBackend(Backend):
         if not why:
             wanted = self._wanted(request)
             near = nearest(wanted, self._summaries())
-            why = "it has no answers" if near is None else ""
+            why = f"{self._replayed.folder.path} has no answers"
             if near is not None:
                 found = "; ".join(differences(near, wanted))
                 why = f"the nearest stored question differs in {found}"
         return ReplayMissError(
-            f"no answer is stored in {shown} for this question, and with `replay` "
-            f"`only` nobody is asked: {why}. `--replay on` asks, and stores the answer"
+            f"no answer to this question is stored in {shown}, and nobody is asked "
+            f"while `replay` is `only`: {why}. To ask, set `replay` to `on`"
         )
 
     def _wanted(self, request: ChatRequest) -> Summary:
