@@ -21,6 +21,7 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
+from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
@@ -144,6 +145,24 @@ def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
         asking.ask(**{"question": "One?", "history": False, **change}).read()
     assert "set `replay` to `on`" in str(caught.value)
     assert server.others == 0
+
+
+@pytest.mark.parametrize("mode", ["on", "only"])
+def test_a_preview_says_what_would_be_replayed_without_the_server(
+    tmp_path: Path, mode: str
+) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    gone = Server(gone=True)
+    asking = session(gone, tmp_path, f"{mode} answers/")
+    day = stored(tmp_path)[0]["answered"][:10]
+    shown = preview_plain(asking.preview("One?"))
+    assert shown.endswith(f" · would be replayed, first answered {day}]")
+    shown = preview_plain(asking.preview("Two?"))
+    would = "refused" if mode == "only" else "asked, and stored"
+    assert shown.endswith(f" · not stored in answers/: would be {would}]")
+    assert not asking.preview("One?", replay="off").replay
+    counts = asking.connection.replays.counts
+    assert (counts.hits, counts.misses, gone.others) == (0, 0, 0)
 
 
 def test_a_miss_in_only_leaves_the_turn_that_was_there(tmp_path: Path) -> None:

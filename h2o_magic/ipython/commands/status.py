@@ -48,8 +48,8 @@ def status(context: CommandContext, _: Arguments) -> None:
             f"{turns}, {counts.get('complete', 0):,} of them complete",
             "`%h2o history`",
         ],
-        *_replay_rows(session),
         ["saved in", "memory only" if path is None else Verbatim(path), ""],
+        *_replay_rows(session),
     ]
     show_table(context, ["", "value", "from"], rows, below=list(_notes(session)))
 
@@ -121,8 +121,9 @@ def _replay_rows(session: Session) -> Iterator[list[str]]:
     replays = session.connection.replays
     counts, used = str(replays.counts), choice.mode != "off"
     if used or counts:
-        folder = Verbatim(replays.folder(choice)) if used else ""
-        yield ["stored answers", counts or "none used so far", folder]
+        yield ["stored answers", counts or "none used so far", ""]
+    if used:
+        yield ["stored in", Verbatim(replays.folder(choice)), ""]
 
 
 def _value(setting: Parameter, value: Value | None) -> str:

@@ -158,9 +158,11 @@ def _of_replay(begun: str) -> Iterator[Offer]:
     if space and mode in replay.MODES:
         found = _files(folder.lstrip(), ())
         yield from (each._replace(text=f"{mode} {each.text}") for each in found)
-    else:
-        yield from _offers(replay.MODES)
-        yield from _files(begun, ())
+        return
+    yield from _offers(replay.MODES)
+    for each in _files(begun, ()):
+        if each.text.partition(" ")[0] not in replay.MODES:  # else it is read as one
+            yield each
 
 
 def _files(begun: str, suffixes: tuple[str, ...]) -> list[Offer]:
