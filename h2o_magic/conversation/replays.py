@@ -79,6 +79,10 @@ class Replays:
             **asker,
         )
 
+    def folder(self, choice: ReplayChoice) -> Path:
+        """Return where the answers are stored."""
+        return self.replayed(choice, "").folder.path
+
     def connected(
         self, choice: ReplayChoice, server: str, name: str, dialect: str
     ) -> Connected | None:
@@ -227,7 +231,7 @@ def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:
         return choice.mode
     if choice.mode == "only":
         raise ConfigurationError(
-            "expected a question that need not be asked again, since `replay` is "
-            "`only`: leave out `--fresh`, or add `--replay on`"
+            "nobody is asked while `replay` is `only`, so this cannot be asked again: "
+            "set `replay` to `on` for that"
         )
     return "refresh"
