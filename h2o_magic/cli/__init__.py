@@ -1,4 +1,4 @@
-"""The command ``h2o-magic``: ask, serve, pull, models, rm.
+"""The command ``h2o-magic``: ask, serve, pull, models, rm, replay.
 
 Each imports its own module, since the server is an extra.
 """
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line, None for the process's own, and return the exit status.
 
     It is 0, 2 after an error (of ``ask``: 1), 130 after an interrupt, and 1 if what was
-    to be printed could not be.
+    to be printed could not be, or ``replay verify`` has found a problem.
     """
     words = sys.argv[1:] if arguments is None else list(arguments)
     try:
@@ -73,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
     remove = commands.add_parser("rm", help="remove a model's downloaded weights")
     remove.add_argument("name", help="as for pull")
     remove.set_defaults(command="models:rm")
+    _add_replay(commands)
     return parser
 
 
@@ -111,6 +112,50 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--runtime-file", type=Path, help="where to write address and token")
     add("--log-file", type=Path, help="where to write the log (default: stderr)")
     serve.set_defaults(command="serve:run")
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    replay = commands.add_parser("replay", help="look after a folder of stored answers")
+    actions = replay.add_subparsers(required=True, metavar="ACTION")
+    ls = _replay_action(actions, "ls", "list the answers, the newest first")
+    ls.add_argument(
+        "--last",
+        type=_count,
+        default=100,
+        metavar="N",
+        help="only the newest N, 0: all (default 100)",
+    )
+    show = _replay_action(actions, "show", "show what was asked, and the answer")
+    show.add_argument("key", metavar="KEY", help="the first digits of its key")
+    prune = _replay_action(actions, "prune", "remove answers that no cell uses")
+    prune.add_argument(
+        "notebooks",
+        nargs="+",
+        type=Path,
+        metavar="NOTEBOOK",
+        help="a notebook that was run and saved, whose answers stay",
+    )
+    add = prune.add_argument
+    add("--dry-run", action="store_true", help="only show what would be removed")
+    add("--all", action="store_true", help="also answers that no cell has asked")
+    _replay_action(actions, "verify", "read all files, and say what is wrong")
+
+
+def _replay_action(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse.ArgumentParser:
+    action = actions.add_parser(name, help=text, description=f"{text.capitalize()}.")
+    action.add_argument(
+        "folder", type=Path, metavar="FOLDER", help="a folder of stored answers"
+    )
+    action.set_defaults(command=f"replay:{name}")
+    return action
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a number, 0 or above, got {text!r}")
 
 
 def _size(text: str) -> int:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -29,8 +30,6 @@ from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.context_limits import KnownModel, ModelLimits, cut_of
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.question import Question
-from h2o_magic.conversation.replays import ReplayedAnswering, Replays, mode_of
-from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -42,6 +41,7 @@ from h2o_magic.errors import (
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.known import KnownServer
     from h2o_magic.backends.servers.servers import Servers
+    from h2o_magic.conversation.replays import Replays
 
 #: Where the server comes from that the session has connected to.
 _CONNECT = "%h2o connect"
@@ -68,7 +68,7 @@ class Connection:
         *,
         folder: Path | None = None,
     ) -> None:
-        self.replays = Replays(folder or Path(), self._key_texts, warnings.warn)
+        self._folder = folder or Path()
         self.aliases = aliases
         self._renew()
         self._settings = settings
@@ -77,7 +77,8 @@ class Connection:
         self._make_backend = connect or self._known_backend
         self._backend = backend
         self._limits: ModelLimits | None = None
-        self._settled = backend is not None  # the model is not to be asked for
+        self._given = backend is not None  # by the program, not by the settings
+        self._settled = self._given  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
         in_child(self._renew)
@@ -104,7 +105,7 @@ class Connection:
 
     @backend.setter
     def backend(self, backend: Backend) -> None:
-        self._backend, self._limits = backend, None
+        self._backend, self._limits, self._given = backend, None, True
 
     @property
     def limits(self) -> ModelLimits:
@@ -134,13 +135,17 @@ class Connection:
 
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
-        mode = mode_of(question.replay, fresh=question.fresh)
-        if mode == "off":
+        if question.replay.mode == "off":
             return self
-        server = str(self._settings["server"])
-        cell = "magic" if question.shown else ""
-        replayed = self.replays.replayed(question.replay, server, cell=cell)
-        return ReplayedAnswering(self, Asked, replayed, mode, question.replay_speed)
+        server = self.backend.url if self._given else str(self._settings["server"])
+        return self.replays.answering(self, question, server)
+
+    @cached_property
+    def replays(self) -> Replays:
+        """What is stored for the session, where answers are."""
+        from h2o_magic.conversation.replays import Replays  # noqa: PLC0415 - few are
+
+        return Replays(self._folder, self._key_texts, warnings.warn)
 
     @property
     def value_budget(self) -> int:
@@ -214,14 +219,14 @@ class Connection:
             self._settings.set("server", "", _CONNECT)
             return Connected(LOCAL, model=self._local_model())
         choice = ReplayChoice.of(str(self._settings["replay"]))
-        kept = self.replays.connected(choice, server, name, dialect)
-        if kept is not None:
+        stores = choice.mode != "off"
+        if stores and (kept := self.replays.connected(choice, server, name, dialect)):
             return self._as_connected(kept, server, key)
         opened = self.servers.connect(server, name=name, dialect=dialect, key=key)
         self.disconnect()
         where = opened.server.name or opened.server.url
         self._settings.set("server", where, _CONNECT)
-        self.backend = opened.backend
+        self.backend, self._given = opened.backend, False
         models = opened.models or ()
         model_choice.settle(self._settings, models, where)
         with suppress(BackendError):  # which has just answered
@@ -231,7 +236,8 @@ class Connection:
         self._settled = True
         model = self.resolve()
         connected = opened.summary(model, model_choice.lacking(model, models))
-        self.replays.keep_connected(choice, server, name, dialect, connected)
+        if stores:
+            self.replays.keep_connected(choice, server, name, dialect, connected)
         return connected
 
     def _as_connected(
@@ -362,7 +368,7 @@ class Connection:
         if name == "server":
             self.disconnect()
             model_choice.reset_default(self._settings)
-            self._settled = False
+            self._settled = self._given = False
 
 
 def _runs_here() -> bool:

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import cast
 
 from h2o_magic.backends.base import Backend, ChatRequest
-from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.continuation import continuing
 from h2o_magic.chat.messages import Message, system
@@ -195,8 +194,9 @@ def _refuse_too_long(
 ) -> None:
     """Refuse a question that is surely too long; the server decides about others."""
     backend = answering.backend
-    if isinstance(backend, ReplayBackend) and backend.has(request):
-        return
+    has = getattr(backend, "has", None)
+    if has is not None and has(request):
+        return  # it was answered before
     tokens = estimate(request.messages, _MOST_BYTES)
     most = min(context.holds, context.cut or context.holds)
     if context.cut is not None:  # in silence, and nothing counts

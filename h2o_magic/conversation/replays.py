@@ -21,6 +21,8 @@ from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.replay import ReplayChoice, ReplayMode
 from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.weights.digest import weights_digest
@@ -52,9 +54,19 @@ class Replays:
         self._keys = keys
         self._warn = warn
 
-    def replayed(
-        self, choice: ReplayChoice, server: str, *, cell: str = ""
-    ) -> Replayed:
+    def answering(
+        self, asked: Answering, question: Question, server: str
+    ) -> ReplayedAnswering:
+        """Return what answers a question, by the setting ``server``.
+
+        A ConfigurationError if it is to be asked again, and nobody may be asked.
+        """
+        mode = mode_of(question.replay, fresh=question.fresh)
+        asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
+        replayed = self.replayed(question.replay, server, **asker)
+        return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
+
+    def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
         return Replayed.of(
             choice,
@@ -64,14 +76,21 @@ class Replays:
             weights=weights_digest if not server else lambda _model: "",
             warn=self._warn,
             counts=self.counts,
-            cell=cell,
+            **asker,
         )
+
+    def folder(self, choice: ReplayChoice) -> Path:
+        """Return where the answers are stored."""
+        return self.replayed(choice, "").folder.path
 
     def connected(
         self, choice: ReplayChoice, server: str, name: str, dialect: str
     ) -> Connected | None:
-        """Return what connecting with these arguments returned before; None if new."""
-        if choice.mode not in ("on", "only"):
+        """Return what connecting with these arguments returned before; None if new.
+
+        With the user's own store, a server is asked anew unless nobody may be asked.
+        """
+        if choice.mode != "only" and not (choice.mode == "on" and choice.folder):
             return None
         replayed = self.replayed(choice, server)
         value = learned(replayed, _connection(server, name, dialect))
@@ -91,9 +110,8 @@ class Replays:
         connected: Connected,
     ) -> None:
         """Keep what connecting returned, where answers are stored."""
-        if choice.mode != "off":
-            fact = replace(_connection(server, name, dialect), value=asdict(connected))
-            keep(self.replayed(choice, server), fact)
+        fact = replace(_connection(server, name, dialect), value=asdict(connected))
+        keep(self.replayed(choice, server), fact)
 
     def _masked(self, text: str) -> str:
         return Guard("", os.environ, {}, self._keys()).masked(text)
@@ -209,11 +227,11 @@ def _connection(server: str, name: str, dialect: str) -> Learned:
 
 def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:
     """Return the mode of one question; `fresh` asks it again."""
-    if not fresh or choice.mode == "off":
+    if not fresh:
         return choice.mode
     if choice.mode == "only":
         raise ConfigurationError(
-            "expected a question that need not be asked again, since `replay` is "
-            "`only`: leave out `--fresh`, or add `--replay on`"
+            "nobody is asked while `replay` is `only`, so this cannot be asked again: "
+            "set `replay` to `on` for that"
         )
     return "refresh"

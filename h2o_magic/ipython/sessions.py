@@ -10,6 +10,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import PurePath
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.chat.turns import Thread, ThreadInfo
@@ -46,9 +47,7 @@ class NotebookState:
     def session(self) -> Session:
         """The session; it is created when it is first needed."""
         if self.existing_session is None:
-            from h2o_magic.ipython.opening import open_session  # noqa: PLC0415
-
-            self.existing_session = open_session(
+            self.existing_session = _opening().open_session(
                 self.user, self.record, self.settings, self.cell, self._folder
             )
         return self.existing_session
@@ -56,9 +55,8 @@ class NotebookState:
     @cached_property
     def user(self) -> UserFiles:
         """What the user has stored for all notebooks."""
-        from h2o_magic.ipython.opening import UserFiles  # noqa: PLC0415
-
-        return UserFiles(self._report)
+        user: UserFiles = _opening().UserFiles(self._report)
+        return user
 
     @property
     def record(self) -> Record:
@@ -177,6 +175,12 @@ class NotebookState:
         session.record.add(asked)
         session.changed(None)
         return restored
+
+
+def _opening() -> ModuleType:
+    from h2o_magic.ipython import opening  # noqa: PLC0415 - the extension loads faster
+
+    return opening
 
 
 _states: weakref.WeakKeyDictionary[Any, NotebookState] = weakref.WeakKeyDictionary()

@@ -15,6 +15,8 @@ from string import ascii_uppercase
 from h2o_magic.prompts.stable import is_cell, stable
 
 _FILE = re.compile(r'File "([^"\n]+)", line')
+# Where a module is, at the end of an ImportError.
+_LOCATION = re.compile(r"\(((?:/|[A-Za-z]:\\)[^()\n]+\.(?:py|pyd|so))\)$")
 # A line of code, also in a group of errors: it is the user's.
 _SOURCE = re.compile(r"(?:\s*\||(?!\s*\|))\s{4}")
 
@@ -34,7 +36,12 @@ def stable_traceback(
         places[cells[0]] = "The cell"
     text = _FILE.sub(lambda found: f"{places[found[1]]}, line", text)
     lines = text.split("\n")
-    return "\n".join(line if _SOURCE.match(line) else stable(line) for line in lines)
+    return "\n".join(line if _SOURCE.match(line) else _said(line) for line in lines)
+
+
+def _said(line: str) -> str:
+    """Return a line that is no code: most are of an error's message."""
+    return _LOCATION.sub(lambda found: f"({_as_imported(found[1])})", stable(line))
 
 
 def _label(place: int) -> str:

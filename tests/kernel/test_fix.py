@@ -56,7 +56,7 @@ def test_the_corrected_cell_is_offered_and_not_run(
     assert "has not been run" in shown(run)
     asked = question(server)
     assert "rate = 0\nprint(1 / rate)" in asked
-    assert "Cell In[2], line 2" in asked
+    assert "The cell, line 2" in asked
     assert "`rate` (int):" in asked
     assert run.stderr == ""
 

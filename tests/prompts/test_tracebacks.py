@@ -35,6 +35,13 @@ def test_a_file_has_the_name_by_which_it_is_imported(
     assert place(f"{packages}/pandas/core/frame.py") == 'File "pandas/core/frame.py"'
 
 
+def test_an_import_error_names_the_module_as_it_is_imported() -> None:
+    with pytest.raises(ImportError) as caught:
+        exec("from json import nothing")
+    told = stable_traceback(f"ImportError: {caught.value}")
+    assert told.endswith("cannot import name 'nothing' from 'json' (json/__init__.py)")
+
+
 @pytest.mark.parametrize("folder", ["one", "another"])
 def test_a_file_of_the_users_has_its_own_name(
     folder: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

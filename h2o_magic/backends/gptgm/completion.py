@@ -6,7 +6,7 @@ import inspect
 import os
 import uuid
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -144,12 +144,7 @@ def create_completion(
         One that ends without its final event is an ``IncompleteAnswerError``, after
         its tokens; the text so far is in ``partial``.
     """
-    own = inspect.signature(create_completion).parameters.values()
-    known = (*PARAMETERS, *(p.name for p in own if p.kind is p.KEYWORD_ONLY))
-    for name in parameters:
-        if name not in known:
-            nearest = did_you_mean(name, known)
-            raise ParameterError(f"unknown argument {name!r}: {nearest}")
+    _check_names(parameters)
     check_types(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
     check_types(bool, strict=strict)
     check_types(str, web_search_id=web_search_id)
@@ -188,6 +183,15 @@ def create_completion(
         return _tokens(events)
     *_, last = events
     return last.text if isinstance(last, Finished) else ""
+
+
+def _check_names(names: Iterable[str]) -> None:
+    own = inspect.signature(create_completion).parameters.values()
+    known = (*PARAMETERS, *(p.name for p in own if p.kind is p.KEYWORD_ONLY))
+    for name in names:
+        if name not in known:
+            nearest = did_you_mean(name, known)
+            raise ParameterError(f"unknown argument {name!r}: {nearest}")
 
 
 class _OneQuestion(Backend):

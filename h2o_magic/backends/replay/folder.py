@@ -48,11 +48,8 @@ class AnswerFolder:
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Return an entry; None if there is none; a DamagedEntryError, an OSError."""
-        file = self.file(key)
         try:
-            if not stat.S_ISREG(file.lstat().st_mode):
-                raise DamagedEntryError("not a plain file")
-            return parse(file.read_bytes())
+            return parse(content_of(self.file(key)))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -67,30 +64,42 @@ class AnswerFolder:
             )
         self._put(place, line(entry))
 
-    def remove(self, key: str) -> None:
-        """Remove an entry; raises an OSError, also if there is none."""
-        self.file(key).unlink()
+    def remove(self, path: Path) -> None:
+        """Remove one of the files; raises an OSError, also if it is gone."""
+        path.unlink()
         with suppress(OSError):  # others are in it
-            self.file(key).parent.rmdir()
+            path.parent.rmdir()
 
     def file(self, key: str) -> Path:
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(
                 f"expected a key of 64 hexadecimal digits, got {key!r:.80}"
             )
         return self.path / key[:2] / f"{key}.json"
 
-    def keys(self) -> Iterator[str]:
-        """Yield the keys of all entries, in no order; none if there is no folder."""
-        for path in self.files():
-            if _KEY.fullmatch(path.stem) and path == self.file(path.stem):
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """Yield the keys that begin so, sorted; none if there is no folder."""
+        for path in self.files(prefix[:2]):
+            if path.stem.startswith(prefix) and self.holds(path):
                 yield path.stem
 
-    def files(self) -> Iterator[Path]:
-        """Yield all files below the folders of entries, whatever they are."""
+    def holds(self, path: Path) -> bool:
+        """Return whether a file has the name and the place of an entry."""
+        return is_key(path.stem) and path == self.file(path.stem)
+
+    def files(self, prefix: str = "") -> Iterator[Path]:
+        """Yield the files below folders of entries, whatever they are, by name."""
         for shard in _listed(self.path):
-            if _SHARD.fullmatch(shard.name) and not shard.is_symlink():
+            shown = shard.name.startswith(prefix) and not shard.is_symlink()
+            if shown and _SHARD.fullmatch(shard.name):
                 yield from _listed(shard)
+
+    def strays(self) -> Iterator[Path]:
+        """Yield what lies beside the folders of entries and is not hidden."""
+        for path in _listed(self.path):
+            is_folder = path.is_dir() and not path.is_symlink()
+            if not ((is_folder and _SHARD.fullmatch(path.name)) or path.name[0] == "."):
+                yield path
 
     def _make(self) -> None:
         if self._made and self.path.is_dir():
@@ -119,6 +128,17 @@ class AnswerFolder:
             raise
 
 
+def is_key(text: str) -> bool:
+    return _KEY.fullmatch(text) is not None
+
+
+def content_of(file: Path) -> bytes:
+    """Return a file's content; a DamagedEntryError or an OSError."""
+    if not stat.S_ISREG(file.lstat().st_mode):
+        raise DamagedEntryError("not a plain file")
+    return file.read_bytes()
+
+
 def line(entry: Mapping[str, Any]) -> bytes:
     """Return an entry as one line of JSON, with the characters that users read."""
     text = json.dumps(entry, ensure_ascii=False, allow_nan=False)
@@ -138,8 +158,9 @@ def parse(content: bytes) -> dict[str, Any]:
 
 
 def _listed(folder: Path) -> Iterator[Path]:
-    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as found:
-        yield from (Path(each.path) for each in found)
+    """Yield what a folder holds, by name; it may be removed meanwhile."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        yield from (folder / name for name in sorted(os.listdir(folder)))
 
 
 def _rename(source: Path, target: Path) -> None:

@@ -79,13 +79,13 @@ def test_an_entry_replaces_one_of_its_key_and_can_be_removed(
         folder.write(KEY, {"n": n})
     assert folder.read(KEY) == {"n": 2}
     folder.write(OTHER, {})
-    folder.remove(KEY)
+    folder.remove(folder.file(KEY))
     assert (folder.read(KEY), folder.read(OTHER)) == (None, {})
-    folder.remove(OTHER)
+    folder.remove(folder.file(OTHER))
     assert names(folder.path) == {".gitattributes", ".gitignore"}
     assert not folder.file(KEY).parent.exists()
     with pytest.raises(FileNotFoundError):
-        folder.remove(KEY)
+        folder.remove(folder.file(KEY))
 
 
 def test_what_is_said_to_git_holds_for_entries_only_and_is_never_overwritten(
@@ -282,7 +282,7 @@ def test_a_folder_that_was_removed_meanwhile_is_made_again(
     folder: AnswerFolder,
 ) -> None:
     folder.write(KEY, ENTRY)
-    folder.remove(KEY)
+    folder.remove(folder.file(KEY))
     for name in names(folder.path):
         (folder.path / name).unlink()
     folder.path.rmdir()
