@@ -21,6 +21,7 @@ _OTHERS = ("evaluate", "budget", "context", "send_partial", "strict")
 FOLDS: dict[str, tuple[str, ...]] = {
     "Model and system": _MODEL,
     "Sampling": (*_USUAL, *(n for n in _SAMPLING if n not in _USUAL)),
+    "Replay": ("replay", "replay_speed"),
 }
 FOLDS["Advanced"] = (
     *(n for n in CHAT_PARAMETERS if n not in {*FOLDS["Sampling"], *_MODEL}),
@@ -39,6 +40,12 @@ _NO_VALUE = {
     "budget": "1,000, fewer for small models",
 }
 _CHOICES = {"xhigh": "Extra high"}
+_MODES = [
+    ["off", "Off"],
+    ["on", "On: ask for what is missing"],
+    ["only", "Only: ask nobody"],
+    ["refresh", "Refresh: ask again for all"],
+]
 _YES_NO = [["true", "Yes"], ["false", "No"]]
 
 
@@ -56,6 +63,8 @@ def field(setting: Parameter) -> dict[str, Any]:
             [c, _CHOICES.get(c, c.title())] for c in setting.choices
         ] or _YES_NO
         made["optional"] = setting.optional
+    if made["kind"] == "mode":
+        made["choices"] = _MODES
     if made["kind"] == "slider":
         made["least"], made["most"] = _ends(setting)
         made["start"] = _start(setting)
@@ -63,6 +72,8 @@ def field(setting: Parameter) -> dict[str, Any]:
 
 
 def _kind(setting: Parameter) -> str:
+    if setting.name == "replay":
+        return "mode"  # and a folder
     if setting.kind is bool and not setting.optional:
         return "switch"
     if setting.choices or setting.kind is bool:

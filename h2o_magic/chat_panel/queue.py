@@ -11,6 +11,7 @@ from typing import Any
 from h2o_magic.chat_panel.messages import Messages
 from h2o_magic.chat_panel.questions import Questions, chips
 from h2o_magic.chat_panel.unsent import Resend, Unsent
+from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.conversation.background import BackgroundAnswer
 from h2o_magic.conversation.notifications import ComingAnswer
 from h2o_magic.conversation.question import Question
@@ -100,7 +101,8 @@ class Queue:
         def resend(new: str, keep: Sequence[int]) -> BackgroundAnswer:
             prompt = self._questions.reworded(question.prompt, new, keep)
             thread = self.thread_of(question.thread)
-            again = replace(question, prompt=prompt, thread=thread)
+            replay = ReplayChoice.of(str(self._session.settings["replay"]))
+            again = replace(question, prompt=prompt, thread=thread, replay=replay)
             return self._session.ask_as_prepared(again)
 
         return Unsent(text, chips(question.prompt), question.thread, resend)

@@ -17,7 +17,7 @@ from h2o_magic.prompts.prompt import files_in
 from h2o_magic.rendering.blocks import close_fence
 from h2o_magic.rendering.footer import model_name, seconds_in_words
 from h2o_magic.rendering.history import turn_markdown
-from h2o_magic.rendering.literal import one_line
+from h2o_magic.rendering.literal import one_line, without_marks
 
 _MARKS = {
     "stopped": "Stopped",
@@ -177,15 +177,15 @@ def _model(turn: Turn) -> str:
 
 def _facts(turn: Turn) -> Iterator[str]:
     """Yield notes, tokens and seconds, as the footer of a cell does."""
-    facts = turn.facts
-    notes = facts.get("notes")
-    for note in notes if isinstance(notes, list) else ():
-        yield one_line(str(note)).replace("`", "")
-    tokens, seconds = facts.get("completion_tokens"), facts.get("seconds")
-    if type(tokens) is int:
-        yield counted(tokens, "token")
-    if isinstance(seconds, int | float) and not isinstance(seconds, bool):
-        yield seconds_in_words(seconds)
+    facts = facts_of(turn)
+    if facts.first_answered:
+        yield f"replayed, first answered {one_line(facts.first_answered)}"
+    for note in facts.notes:
+        yield without_marks(one_line(note))
+    if facts.completion_tokens is not None:
+        yield counted(facts.completion_tokens, "token")
+    if facts.seconds and not facts.first_answered:
+        yield seconds_in_words(facts.seconds)
 
 
 def transcript(session: Session) -> str:

@@ -67,7 +67,8 @@ class SettingsForm:
         setting = SETTINGS[name]
         try:
             value = fields.parsed(setting, str(message["text"]))
-            if value in (None, ""):
+            # A form says all: nothing stays that a setting's merge would leave.
+            if value in (None, "") or setting.merge(settings[name], value) != value:
                 settings.unset(name)
             if value != settings[name]:
                 settings.set(name, value, _ORIGIN)

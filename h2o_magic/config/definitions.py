@@ -197,8 +197,9 @@ _TABLE = (
     Parameter(
         "replay",
         str,
-        "Whether stored answers are used: on, only (nobody is asked) or refresh (all "
-        "are asked again), and the folder beside the notebook that has them: answers/.",
+        "Use stored answers: on (ask for what is missing, and store it), only (ask "
+        "nobody) or refresh (ask again for all); and the folder that holds them, such "
+        "as answers/.",
         "must be a mode, a folder or both",
         "Stored answers",
         default="off",
@@ -210,7 +211,8 @@ _TABLE = (
     Parameter(
         "replay_speed",
         float,
-        "How fast a stored answer is shown: 1 as it first came, 0 at once.",
+        "How fast a stored answer is shown: 0 at once, 1 as it first came, 2 twice as "
+        "fast.",
         "must be a number, 0 or above",
         "Speed of stored answers",
         default=0.0,

@@ -19,7 +19,7 @@ LARGEST = 2**31 - 1
 COUNT = "must be a whole number above 0"
 
 _METAVARS = {int: "N", float: "X", tuple: "TEXT", bool: "", dict: "JSON", str: "TEXT"}
-_BOOLEANS = {
+BOOLEANS = {
     **dict.fromkeys(("true", "1", "yes", "on"), True),
     **dict.fromkeys(("false", "0", "no", "off"), False),
 }
@@ -137,7 +137,7 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
         if self.optional and text.strip().lower() == self.nothing:
             return None
         if self.kind is bool:
-            return self.check(_BOOLEANS.get(text.strip().lower(), text))
+            return self.check(BOOLEANS.get(text.strip().lower(), text))
         value: object = text
         with suppress(ValueError, RecursionError):
             value = json.loads(text) if self.kind in (dict, tuple) else self.kind(text)

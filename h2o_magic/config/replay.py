@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple, cast, get_args
 
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.config.parameter import BOOLEANS
+from h2o_magic.errors import ConfigurationError, nearest
 
 #: Ask as if nothing were stored; ask what is missing, and store it; never ask; ask all
 #: again, and store it in place of what was.
@@ -42,13 +43,31 @@ NO_REPLAY = ReplayChoice()
 def checked(value: object) -> str:
     """Return a value of the setting in its usual form, or raise ConfigurationError."""
     if not isinstance(value, str) or not value.isprintable() or not value.strip():
-        raise ConfigurationError(
-            f"`replay` must be {', '.join(MODES)}, a folder like answers/, or both "
-            f"like 'only answers/', got {value!r:.80}"
-        )
+        raise _refused(value)
     text = value.strip()
     mode, _, folder = text.partition(" ")
-    return f"{mode} {folder.strip()}".strip() if mode in MODES else text
+    if mode in MODES:
+        return f"{mode} {folder.strip()}".strip()
+    if "/" not in mode and "\\" not in mode and (meant := _meant(mode)):
+        raise _refused(
+            value, f": did you mean {meant!r}? A folder of that name is ./{text}"
+        )
+    return text
+
+
+def _meant(word: str) -> str:
+    """Return the mode that a word stands for, or is a slip for; empty if none."""
+    switched = BOOLEANS.get(word.lower())
+    if switched is not None:
+        return "on" if switched else "off"
+    return next(iter(nearest(word, MODES)), "")
+
+
+def _refused(value: object, hint: str = "") -> ConfigurationError:
+    return ConfigurationError(
+        f"`replay` must be one of {', '.join(MODES)}, a folder such as answers/, or "
+        f"both as in 'only answers/', got {value!r:.80}{hint}"
+    )
 
 
 def merged(before: str, new: str) -> str:

@@ -105,7 +105,8 @@ class Settings:
             variable = setting.variable
             try:
                 if text := environ.get(variable):
-                    self._initial[name] = (setting.parse(text), variable)
+                    value = setting.merge(setting.default, setting.parse(text))
+                    self._initial[name] = (value, variable)
             except ConfigurationError as error:
                 yield f"{variable} is ignored: {error}"
 

@@ -34,7 +34,8 @@ class Preview:
     the request would hold beside the messages, in the server's own names if they are
     known. `tokens` is how many tokens the messages have, by the server's count if
     `counted`, else estimated; `sent` of `earlier` turns before it would go along.
-    `notes` say what is not sent as it was typed.
+    `notes` say what is not sent as it was typed. `replay` says whether a stored answer
+    would be given; it is empty where none are used.
     """
 
     model: str
@@ -46,6 +47,7 @@ class Preview:
     sent: int = 0
     earlier: int = 0
     notes: tuple[str, ...] = ()
+    replay: str = ""
 
 
 def preview(prepared: Prepared) -> Preview:
@@ -55,7 +57,11 @@ def preview(prepared: Prepared) -> Preview:
     count = getattr(backend, "count_tokens", None)
     tokens: int | None = None
     body: Mapping[str, Any] = {}
-    server = ""
+    server = replay = ""
+    if (outlook := getattr(backend, "outlook", None)) is not None:
+        replay = outlook(request)
+    if (has := getattr(backend, "has", None)) is not None and has(request):
+        make_body = count = None  # the server need not be there
     with suppress(BackendError):  # asking is what shows that the server is not there
         body = (make_body(request) if make_body else None) or {}
         server = backend.url if body else ""
@@ -71,6 +77,7 @@ def preview(prepared: Prepared) -> Preview:
         prepared.sent,
         prepared.earlier,
         prepared.notes,
+        replay,
     )
 
 
@@ -149,4 +156,5 @@ def _about(
     if preview.sent < preview.earlier:
         earlier = counted(preview.earlier, "turn")
         phrases.append(f"{preview.sent:,} of {earlier} would be sent")
-    return [*phrases, *map(words, preview.notes)]
+    replay = [name(preview.replay)] if preview.replay else []
+    return [*phrases, *map(words, preview.notes), *replay]

@@ -62,13 +62,11 @@ class Replays:
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
         mode = mode_of(question.replay, fresh=question.fresh)
-        cell = "magic" if question.shown else ""
-        replayed = self.replayed(question.replay, server, cell=cell)
+        asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
+        replayed = self.replayed(question.replay, server, **asker)
         return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
 
-    def replayed(
-        self, choice: ReplayChoice, server: str, *, cell: str = ""
-    ) -> Replayed:
+    def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
         return Replayed.of(
             choice,
@@ -78,8 +76,12 @@ class Replays:
             weights=weights_digest if not server else lambda _model: "",
             warn=self._warn,
             counts=self.counts,
-            cell=cell,
+            **asker,
         )
+
+    def folder(self, choice: ReplayChoice) -> Path:
+        """Return where the answers are stored."""
+        return self.replayed(choice, "").folder.path
 
     def connected(
         self, choice: ReplayChoice, server: str, name: str, dialect: str
@@ -229,7 +231,7 @@ def mode_of(choice: ReplayChoice, *, fresh: bool) -> ReplayMode:
         return choice.mode
     if choice.mode == "only":
         raise ConfigurationError(
-            "expected a question that need not be asked again, since `replay` is "
-            "`only`: leave out `--fresh`, or add `--replay on`"
+            "nobody is asked while `replay` is `only`, so this cannot be asked again: "
+            "set `replay` to `on` for that"
         )
     return "refresh"

@@ -62,7 +62,7 @@ def footer(
     elif facts.thread not in ("", MAIN):
         phrases.append(f"thread {name(facts.thread)}")
     if facts.first_answered:
-        phrases.append(f"replayed, first answered {facts.first_answered}")
+        phrases.append(f"replayed, first answered {name(facts.first_answered)}")
     phrases += map(words, facts.notes)
     phrases += _context(facts)
     if facts.completion_tokens is not None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import queue
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,6 +209,46 @@ def test_a_server_that_is_not_there_is_a_problem_of_a_question_not_sent(
     page.send("regenerate", id=12345)
     assert "no longer in the thread" in page.wait_for("error")["text"]
     page.wait_for("received", to="here")
+
+
+def test_a_stored_answer_is_replayed_until_it_is_asked_again(
+    page: Page, server: StandIn, tmp_path: Path
+) -> None:
+    page.session.configure(replay=str(tmp_path / "answers"), max_turns=0)
+    server.script = ["One."]
+    page.send("ask", text="What?")
+    assert "replayed" not in page.ended_row()["facts"]
+    page.send("ask", text="What?")
+    row = page.ended_row()
+    assert re.match(r"replayed, first answered \d{4}-\d\d-\d\d$", row["facts"])
+    server.script = ["Two."]
+    page.send("regenerate", id=row["id"])
+    again = page.ended_row()
+    assert (again["answer"], "replayed" in again["facts"]) == ("Two.", False)
+    page.send("ask", text="Another?", id=again["id"])  # an edit, which is asked
+    page.send("ask", text="What?", id=page.ended_row()["id"])
+    row = page.ended_row()
+    assert (row["answer"], "replayed" in row["facts"]) == ("Two.", True)
+    assert len(server.asked) == 3
+
+
+def test_where_nobody_is_asked_a_question_comes_back_and_can_be_sent_later(
+    page: Page, server: StandIn, tmp_path: Path
+) -> None:
+    page.session.configure(replay=f"only {tmp_path / 'answers'}")
+    page.send("ask", text="What?", n=1)
+    item = page.unsent()
+    assert item["why"].startswith("no answer to this question is stored in ")
+    assert (item["text"], item["n"], item["problem"]) == ("What?", 1, None)
+    assert (page.session.turns(), server.asked) == ((), [])
+    page.session.configure(replay="on")
+    page.send("queue_send", item=item["id"])
+    row = page.ended_row()
+    assert (row["answer"], len(server.asked)) == ("Hello world", 1)
+    page.session.configure(replay="only")
+    page.send("regenerate", id=row["id"])
+    assert "set `replay` to `on`" in page.wait_for("error")["text"]
+    assert page.session.turns()[0].answer == "Hello world"
 
 
 def test_a_slash_runs_a_command_and_a_draft_is_saved(page: Page) -> None:

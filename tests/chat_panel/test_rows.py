@@ -28,6 +28,15 @@ def test_the_facts_are_those_of_a_cells_footer() -> None:
     assert footer(facts) == ["SmolLM2-135M", "2,042 tokens", "1.3 s"]
 
 
+def test_a_stored_answer_is_told_by_its_day_and_no_seconds() -> None:
+    known = {"replay_key": "0" * 64, "first_answered": "2026-11-28"}
+    facts = Facts("m", completion_tokens=7, seconds=1.31, **known)
+    phrases = ["m", "replayed, first answered 2026-11-28", "7 tokens"]
+    shown = row_of(Turn("Why?", facts=facts.as_metadata()))["facts"]
+    assert shown == " · ".join(phrases)
+    assert footer(facts) == phrases
+
+
 def test_demo_weights_and_a_substitute_model_are_marked() -> None:
     assert facts_of("llama-13b", DEMO, demo=True, seconds=2) == (
         "llama-13b (demo) · 2.0 s"
@@ -57,6 +66,7 @@ def test_unknown_facts_are_left_out() -> None:
         {"seconds": True},
         {"seconds": None},
         {"weights": {}},
+        {"first_answered": 5},
     ],
 )
 def test_invalid_facts_are_left_out(odd: dict[str, Any]) -> None:

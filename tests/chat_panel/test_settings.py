@@ -155,11 +155,17 @@ def test_texts_are_values_of_their_settings_or_refused_in_the_view(form: Form) -
         ("max_turns", "none", None),
         ("context", "512", 512),
         ("context", "", 4096),
+        ("replay", "on answers/", "on answers/"),
+        ("replay", "only answers/", "only answers/"),
+        ("replay", "off answers/", "off answers/"),
+        ("replay", "on ", "on"),  # the user's own store: no folder is left
+        ("replay", "off ", "off"),
     ):
         form.send("set", name=name, text=text)
         assert settings[name] == value, (name, text)
     assert refused("temperature", "hot").startswith("temperature must be a number, 0")
     assert refused("extra", "any") == "extra must be a JSON object, got 'any'"
+    assert "a folder such as answers/" in refused("replay", "on an\tswer/")
     assert settings["temperature"] == 0.0
     assert settings["extra"] == {"any": 1}
     form.send("preset", action="save", name="precise")

@@ -161,6 +161,27 @@ def test_a_preview_sends_nothing(server: StandIn) -> None:
     assert server.asked == []
 
 
+def test_a_stored_answer_is_given_again_and_on_request_asked_again(
+    server: StandIn, tmp_path: Path
+) -> None:
+    def replayed(*words: str, **environ: str) -> tuple[int, bytes, str]:
+        given = ("--replay", str(tmp_path / "answers"), *words, "What?")
+        done = ask(server, *given, **environ)
+        return done.returncode, done.stdout, done.stderr.decode()
+
+    assert replayed()[:2] == (0, b"Hello world\n")
+    server.script = ["Another"]
+    status, answer, footer = replayed(H2O_MAGIC_REPLAY="only")
+    assert (status, answer) == (0, b"Hello world\n")
+    assert re.search(r"· replayed, first answered \d{4}-\d\d-\d\d\]$", footer.strip())
+    assert b"would be replayed, first answered" in replayed("--preview")[1]
+    assert replayed("--fresh")[1] == b"Another\n"
+    assert len(server.asked) == 2
+    status, answer, said = replayed("Why so?", H2O_MAGIC_REPLAY="only")
+    assert (status, answer, len(said.splitlines())) == (1, b"", 1)
+    assert said.startswith("no answer to this question is stored in ")
+
+
 def test_the_help_is_the_commands_own(server: StandIn) -> None:
     done = ask(server, "--help")
     said = done.stdout.decode()

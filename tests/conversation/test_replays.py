@@ -21,6 +21,7 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
+from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
@@ -142,8 +143,26 @@ def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
     assert asking.ask("One?").read() == "Answer 1"
     with pytest.raises(ReplayMissError, match=said) as caught:
         asking.ask(**{"question": "One?", "history": False, **change}).read()
-    assert "`--replay on` asks" in str(caught.value)
+    assert "set `replay` to `on`" in str(caught.value)
     assert server.others == 0
+
+
+@pytest.mark.parametrize("mode", ["on", "only"])
+def test_a_preview_says_what_would_be_replayed_without_the_server(
+    tmp_path: Path, mode: str
+) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    gone = Server(gone=True)
+    asking = session(gone, tmp_path, f"{mode} answers/")
+    day = stored(tmp_path)[0]["answered"][:10]
+    shown = preview_plain(asking.preview("One?"))
+    assert shown.endswith(f" · would be replayed, first answered {day}]")
+    shown = preview_plain(asking.preview("Two?"))
+    would = "refused" if mode == "only" else "asked, and stored"
+    assert shown.endswith(f" · not stored in answers/: would be {would}]")
+    assert not asking.preview("One?", replay="off").replay
+    counts = asking.connection.replays.counts
+    assert (counts.hits, counts.misses, gone.others) == (0, 0, 0)
 
 
 def test_a_miss_in_only_leaves_the_turn_that_was_there(tmp_path: Path) -> None:
@@ -184,7 +203,7 @@ def test_one_question_is_asked_again_where_that_is_wanted(
 def test_only_and_fresh_exclude_each_other(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
     asking = session(Server(), tmp_path, "only answers/")
-    with pytest.raises(ConfigurationError, match="need not be asked again"):
+    with pytest.raises(ConfigurationError, match="set `replay` to `on`"):
         asking.ask("One?", fresh=True).read()
 
 
@@ -256,6 +275,20 @@ def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> N
     assert "2024" in note
 
 
+def test_what_was_asked_before_in_this_session_is_another_question(
+    tmp_path: Path,
+) -> None:
+    asking = session(Server(), tmp_path)
+    for cell, year in ((None, 2023), (None, 2024), ("a", 2025), ("b", 2026)):
+        answer = asking.ask(f"How many people in {year}?", cell=cell, history=False)
+        answer.read()
+        assert answer.facts.notes == ()
+    changed = asking.ask("How many people in 2027?", cell="b", history=False)
+    changed.read()
+    (note,) = changed.facts.notes
+    assert "2026" in note
+
+
 def test_what_looks_like_a_key_is_in_no_file_and_follows_as_it_was_kept(
     tmp_path: Path,
 ) -> None:
@@ -294,6 +327,20 @@ def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
     server = Server()
     Session(server, settings=settings, folder=tmp_path).ask("One?").read()
     assert stored(tmp_path)[0]["request"]["server"] == server.url
+
+
+def test_the_path_of_a_model_is_the_same_one_in_a_copy_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.gguf").write_bytes(b"")
+    here, copy = tmp_path / "one", tmp_path / "other"
+    session(Server(), here).ask("One?", model=str(here / "m.gguf")).read()
+    (here / "answers").rename(copy / "answers")
+    asking = session(Server(), copy, "only answers/")
+    assert asking.ask("One?", model=str(copy / "m.gguf")).read() == "Answer 1"
+    assert stored(copy)[0]["request"]["model"] == "m.gguf"
 
 
 def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:

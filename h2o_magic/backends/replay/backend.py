@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -30,10 +30,21 @@ _MOST_COMPARED, _LONGEST = 2000, 1.0
 
 @dataclass
 class ReplayCounts:
-    """How many questions of a session were replayed, and how many asked instead."""
+    """How many questions of a session were replayed, and how many were not stored.
+
+    Of the latter, `refused` were not asked, since nobody may be. `cells` has the key of
+    the cell, or None, by that of each answer that was given.
+    """
 
     hits: int = 0
     misses: int = 0
+    refused: int = 0
+    cells: dict[str, str | None] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        asked = self.misses - self.refused
+        counts = {"replayed": self.hits, "asked": asked, "missing": self.refused}
+        return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
 
 
 @dataclass(frozen=True)
@@ -43,7 +54,8 @@ class Replayed:
     `server` is its name in keys, `shown` what users call the folder. `mask` takes
     secrets out of a text. `weights` returns the digest of the weights that would answer
     for a model now; empty if that is not known. `warn` gets a line if the folder cannot
-    be written.
+    be written. `asker` is the key of the cell that asks; None without one. Paths of
+    models are relative to `base`.
     """
 
     folder: AnswerFolder
@@ -54,7 +66,19 @@ class Replayed:
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
     cell: str = ""
+    asker: str | None = None
     explains: bool = True
+    base: Path = Path()
+
+    def key(self, request: ChatRequest) -> str:
+        """Return the key of a request, which is the same on another machine."""
+        return key_of(self._portable(request), self.server)
+
+    def summary(self, request: ChatRequest, *, whole: bool = False) -> Summary:
+        return summary(self._portable(request), self.server, self.mask, whole=whole)
+
+    def _portable(self, request: ChatRequest) -> ChatRequest:
+        return replace(request, model=paths.shortened(request.model, self.base))
 
     @classmethod
     def of(
@@ -63,9 +87,9 @@ class Replayed:
         """Return what a choice names; a relative folder is below `base`."""
         if not choice.folder:
             own = AnswerFolder(paths.answers_folder(), private=True)
-            return cls(own, server, "your own store", **others)
+            return cls(own, server, "your own store", base=base, **others)
         folder = AnswerFolder(base / os.path.expanduser(choice.folder))
-        return cls(folder, server, choice.folder, **others)
+        return cls(folder, server, choice.folder, base=base, **others)
 
 
 def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
@@ -103,14 +127,16 @@ class ReplayBackend(Backend):
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Yield the stored answer, or the server's; a ReplayMissError in ``only``."""
-        key = key_of(request, self._replayed.server)
+        key = self._replayed.key(request)
         stored, why = self._stored(key, request)
         if stored is not None:
             self._url = stored.url
             self._replayed.counts.hits += 1
+            self._replayed.counts.cells[key] = self._replayed.asker
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
         self._replayed.counts.misses += 1
         if self._mode == "only":
+            self._replayed.counts.refused += 1
             raise self._miss(request, why)
         why = why or self._what_changed(request)
         self._url = None
@@ -121,8 +147,18 @@ class ReplayBackend(Backend):
 
     def has(self, request: ChatRequest) -> bool:
         """Return whether a request would be answered without asking."""
-        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        stored, _ = self._stored(self._replayed.key(request), request)
         return stored is not None
+
+    def outlook(self, request: ChatRequest) -> str:
+        """Return what would come of a request, in a phrase for its preview."""
+        stored, _ = self._stored(self._replayed.key(request), request)
+        if stored is not None:
+            return f"would be replayed, first answered {stored.day}"
+        if self._mode == "refresh":
+            return "would be asked again, and stored"
+        would = "refused" if self._mode == "only" else "asked, and stored"
+        return f"not stored in {self._replayed.shown}: would be {would}"
 
     def models(self) -> list[ModelInfo]:
         return self._inner().models()
@@ -175,7 +211,7 @@ class ReplayBackend(Backend):
         answer = _masked(answer, replayed.mask)
         answer = replace(
             answer,
-            request=summary(request, replayed.server, replayed.mask),
+            request=replayed.summary(request),
             url=self._inner().url,
             cell=replayed.cell,
             weights=replayed.weights(answered_by),
@@ -186,14 +222,20 @@ class ReplayBackend(Backend):
             replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
             return Replay("", why="not stored"), answer.text
         self._on_kept()
+        replayed.counts.cells[key] = replayed.asker
         return _told(key, answer, why=why), answer.text
 
     def _what_changed(self, request: ChatRequest) -> str:
-        """Return what differs from the nearest stored request, if one is near."""
+        """Return what differs from the nearest stored request, if one is near.
+
+        What another cell has asked in this session is another question.
+        """
         if self._mode == "refresh" or not self._replayed.explains:
             return ""
-        wanted = self._wanted(request)
-        near = nearest(wanted, self._summaries())
+        wanted, cell = self._wanted(request), self._replayed.asker
+        asked = self._replayed.counts.cells.items()
+        others = {key for key, asker in asked if asker is None or asker != cell}
+        near = nearest(wanted, self._summaries(others))
         if near is None or not is_near(near, wanted):
             return ""
         return f"asked again: {differences(near, wanted)[0]}"
@@ -203,26 +245,27 @@ class ReplayBackend(Backend):
         if not why:
             wanted = self._wanted(request)
             near = nearest(wanted, self._summaries())
-            why = "it has no answers" if near is None else ""
+            why = f"{self._replayed.folder.path} has no answers"
             if near is not None:
                 found = "; ".join(differences(near, wanted))
                 why = f"the nearest stored question differs in {found}"
         return ReplayMissError(
-            f"no answer is stored in {shown} for this question, and with `replay` "
-            f"`only` nobody is asked: {why}. `--replay on` asks, and stores the answer"
+            f"no answer to this question is stored in {shown}, and nobody is asked "
+            f"while `replay` is `only`: {why}. To ask, set `replay` to `on`"
         )
 
     def _wanted(self, request: ChatRequest) -> Summary:
-        replayed = self._replayed
-        return summary(request, replayed.server, replayed.mask, whole=True)
+        return self._replayed.summary(request, whole=True)
 
-    def _summaries(self) -> Iterator[Summary]:
+    def _summaries(self, others: Container[str] = ()) -> Iterator[Summary]:
         """Yield what was asked of the stored answers, as far as there is time."""
         until = time.monotonic() + _LONGEST
         folder = self._replayed.folder
         for key in islice(folder.keys(), _MOST_COMPARED):
             if time.monotonic() > until:
                 return
+            if key in others:
+                continue
             try:
                 entry = folder.read(key) or {}
             except (DamagedEntryError, OSError):

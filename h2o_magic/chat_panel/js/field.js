@@ -20,6 +20,7 @@ export class Field {
       { class: "h2o-setting" },
       make("div", { class: "h2o-setting-head" }, label, this.undo),
       isSwitch ? null : make("div", { class: "h2o-setting-line" }, this.range, this.control, spec.unit ? make("span", { class: "h2o-setting-unit" }, spec.unit) : null),
+      this.folder ? make("div", { class: "h2o-setting-line" }, this.folder) : null,
       make("div", { class: "h2o-setting-help", id: `${this.id}-help` }, this.origin, spec.help),
       this.error,
     );
@@ -29,7 +30,11 @@ export class Field {
     const { kind, choices, optional, least, most, title } = this.spec;
     const shared = { id: this.id, "aria-describedby": `${this.id}-help ${this.id}-error`, change: () => this.submit() };
     if (kind === "switch") return make("input", { type: "checkbox", ...shared });
-    if (kind === "choice") {
+    const onEnter = (event) => { if (event.key === "Enter") this.submit(); };
+    if (kind === "mode") {
+      this.folder = make("input", { type: "text", "aria-label": `${title}: folder`, placeholder: "Your own store, or a folder: answers/", "aria-describedby": shared["aria-describedby"], input: () => this.touch(), change: () => this.submit(), keydown: onEnter });
+    }
+    if (kind === "choice" || kind === "mode") {
       const unset = optional ? [["", MODELS_OWN]] : [];
       return make("select", shared, ...[...unset, ...choices].map(([value, text]) => make("option", { value }, text)));
     }
@@ -38,7 +43,7 @@ export class Field {
       const slide = () => { this.control.value = this.range.value; this.mark(false); this.touch(); };
       this.range = make("input", { type: "range", min: least, max: most, step: "0.01", "aria-label": title, "aria-describedby": `${this.id}-help`, input: slide, change: () => this.submit() });
     }
-    return make("input", { type: "text", ...(kind === "slider" ? { inputmode: "decimal", size: "5" } : {}), ...shared, input: () => this.touch(), keydown: (event) => { if (event.key === "Enter") this.submit(); } });
+    return make("input", { type: "text", ...(kind === "slider" ? { inputmode: "decimal", size: "5" } : {}), ...shared, input: () => this.touch(), keydown: onEnter });
   }
 
   /** From now on what is typed counts, until it is sent. */
@@ -49,7 +54,8 @@ export class Field {
   submit() {
     const { control } = this;
     this.touched = false;
-    this.send(control.type === "checkbox" ? String(control.checked) : control.value);
+    if (this.folder) this.send(`${control.value} ${this.folder.value}`);
+    else this.send(control.type === "checkbox" ? String(control.checked) : control.value);
   }
 
   /** Show a value, or what applies without one; what is being typed stays. */
@@ -64,7 +70,12 @@ export class Field {
     const { control } = this;
     const without = own ?? none;
     if (control.type === "checkbox") control.checked = text === "true";
-    else control.value = text;
+    else if (this.folder) {
+      const [mode, ...folder] = text.split(" ");
+      control.value = mode;
+      this.folder.value = folder.join(" ");
+      this.folder.hidden = mode === "off";
+    } else control.value = text;
     if (control.tagName === "SELECT") {
       const first = this.spec.optional ? control.options[0] : null;
       if (first) first.textContent = own === null ? none : `${none} (${[...control.options].find(({ value }) => value === own)?.textContent ?? own})`;
@@ -85,7 +96,8 @@ export class Field {
 
   showError(text) {
     this.error.textContent = text;
-    if (text) this.control.setAttribute("aria-invalid", "true");
-    else this.control.removeAttribute("aria-invalid");
+    const control = this.folder ?? this.control;
+    if (text) control.setAttribute("aria-invalid", "true");
+    else control.removeAttribute("aria-invalid");
   }
 }

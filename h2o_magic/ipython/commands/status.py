@@ -11,6 +11,7 @@ from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameter import Parameter, Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
+from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.config.settings import Settings
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, MissingExtraError
@@ -47,8 +48,8 @@ def status(context: CommandContext, _: Arguments) -> None:
             f"{turns}, {counts.get('complete', 0):,} of them complete",
             "`%h2o history`",
         ],
-        *_replay_rows(session),
         ["saved in", "memory only" if path is None else Verbatim(path), ""],
+        *_replay_rows(session),
     ]
     show_table(context, ["", "value", "from"], rows, below=list(_notes(session)))
 
@@ -116,10 +117,13 @@ def _setting_rows(settings: Settings, info: ModelInfo | None) -> Iterator[list[s
 
 
 def _replay_rows(session: Session) -> Iterator[list[str]]:
-    counts = session.connection.replays.counts
-    if session.settings["replay"] != "off" or counts.hits or counts.misses:
-        hits, missed = counted(counts.hits, "hit"), f"{counts.misses:,} not stored"
-        yield ["stored answers", f"{hits}, {missed}", ""]
+    choice = ReplayChoice.of(str(session.settings["replay"]))
+    replays = session.connection.replays
+    counts, used = str(replays.counts), choice.mode != "off"
+    if used or counts:
+        yield ["stored answers", counts or "none used so far", ""]
+    if used:
+        yield ["stored in", Verbatim(replays.folder(choice)), ""]
 
 
 def _value(setting: Parameter, value: Value | None) -> str:

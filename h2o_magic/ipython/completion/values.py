@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from h2o_magic.backends import registry
 from h2o_magic.backends.local import locate
+from h2o_magic.config import replay
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import MODELS, BuiltIn
 from h2o_magic.config.parameter import Parameter
@@ -64,6 +65,8 @@ class Values:
             yield from _files(begun, (".gguf",)) if begun else ()
         elif setting.name == "thread":
             yield from self.of_place("NAME", begun, "")
+        elif setting.name == "replay":
+            yield from _of_replay(begun)
         elif setting.choices:
             yield from _offers(setting.choices)
         elif setting.kind in (int, float):
@@ -147,6 +150,19 @@ class Values:
 
 def _offers(names: Iterable[str], kind: str = "value") -> Iterator[Offer]:
     return (Offer(name, kind) for name in names)
+
+
+def _of_replay(begun: str) -> Iterator[Offer]:
+    """Yield the modes and the folders, behind a mode the folders."""
+    mode, space, folder = begun.partition(" ")
+    if space and mode in replay.MODES:
+        found = _files(folder.lstrip(), ())
+        yield from (each._replace(text=f"{mode} {each.text}") for each in found)
+        return
+    yield from _offers(replay.MODES)
+    for each in _files(begun, ()):
+        if each.text.partition(" ")[0] not in replay.MODES:  # else it is read as one
+            yield each
 
 
 def _files(begun: str, suffixes: tuple[str, ...]) -> list[Offer]:

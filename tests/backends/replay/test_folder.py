@@ -81,7 +81,7 @@ def test_an_entry_replaces_one_of_its_key_and_can_be_removed(
     folder.write(OTHER, {})
     folder.remove(folder.file(KEY))
     assert (folder.read(KEY), folder.read(OTHER)) == (None, {})
-    folder.remove(OTHER)
+    folder.remove(folder.file(OTHER))
     assert names(folder.path) == {".gitattributes", ".gitignore"}
     assert not folder.file(KEY).parent.exists()
     with pytest.raises(FileNotFoundError):

@@ -24,7 +24,7 @@ from h2o_magic.config.models import MODELS
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError, StoreError
+from h2o_magic.errors import ConfigurationError, ReplayMissError, StoreError
 from h2o_magic.ipython import commands
 from h2o_magic.ipython.commands import SUBCOMMANDS
 from h2o_magic.ipython.commands.output import fill
@@ -970,6 +970,27 @@ def test_status_says_how_long_the_conversation_is_and_where_it_is_kept(
     listed = {row[0]: row[1:] for row in rows(bench.run("status"))}
     assert listed["conversation"][0] == "2 turns, 2 of them complete"
     assert listed["saved in"][0] == str(tmp_path / "turns.db")
+
+
+def test_status_counts_stored_answers_and_says_where_they_are(
+    bench: Bench, tmp_path: Path
+) -> None:
+    def stored() -> list[str]:
+        listed = {row[0]: row[1] for row in rows(bench.run("status"))}
+        return [listed[name] for name in ("stored answers", "stored in")]
+
+    session = bench.session = Session(bench.backend, folder=tmp_path)
+    assert not {"stored answers", "stored in"} & {
+        r[0] for r in rows(bench.run("status"))
+    }
+    session.configure(replay="answers/")
+    assert stored() == ["none used so far", str(tmp_path / "answers")]
+    for _ in range(2):
+        session.ask("1", history=False).read()
+    assert stored()[0] == "1 replayed, 1 asked"
+    with pytest.raises(ReplayMissError):
+        session.ask("2", history=False, replay="only").read()
+    assert stored()[0] == "1 replayed, 1 asked, 1 missing"
 
 
 def test_status_says_why_a_conversation_is_in_memory_only(

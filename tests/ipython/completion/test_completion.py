@@ -377,6 +377,21 @@ def test_files_are_offered_that_the_subcommand_reads(
     assert texts(shell, "%h2o export ch|") == ["chat.json", "chat.md"]
 
 
+def test_modes_and_folders_of_answers_are_offered(
+    shell: InteractiveShell, folder: Path
+) -> None:
+    for name in ("answers", "my own", "only mine", ".git"):
+        (folder / name).mkdir()
+    (folder / "answers.json").touch()
+    modes = ["off", "on", "only", "refresh"]
+    found = texts(shell, "%%h2o --replay |")
+    assert found == [*modes, "answers/", '"my own/']
+    assert texts(shell, "%%h2o --replay on|") == ["on", "only"]
+    assert texts(shell, '%%h2o --replay "only an|') == ['"only answers/']
+    assert texts(shell, "%%h2o --repl|") == ["--replay", "--replay-speed"]
+    assert texts(shell, "%h2o ask --fre|") == ["--fresh"]
+
+
 def test_paths_with_spaces_are_quoted(shell: InteractiveShell, folder: Path) -> None:
     (folder / "my chats").mkdir()
     (folder / "my chats" / "one two.json").touch()
