@@ -38,7 +38,7 @@ def test_the_environments_mode_holds_for_a_notebooks_folder() -> None:
     only = {"H2O_MAGIC_REPLAY": "only"}
     assert after("answers/", **only) == "only answers/"
     assert after("on answers/", **only) == "on answers/"
-    assert after(**{"H2O_MAGIC_REPLAY": "answers/"}) == "on answers/"
+    assert after(H2O_MAGIC_REPLAY="answers/") == "on answers/"
     settings = Settings(only)
     settings.set("replay", "answers/")
     settings.unset("replay")
