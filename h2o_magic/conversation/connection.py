@@ -77,7 +77,8 @@ class Connection:
         self._make_backend = connect or self._known_backend
         self._backend = backend
         self._limits: ModelLimits | None = None
-        self._settled = backend is not None  # the model is not to be asked for
+        self._given = backend is not None  # by the program, not by the settings
+        self._settled = self._given  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
         in_child(self._renew)
@@ -104,7 +105,7 @@ class Connection:
 
     @backend.setter
     def backend(self, backend: Backend) -> None:
-        self._backend, self._limits = backend, None
+        self._backend, self._limits, self._given = backend, None, True
 
     @property
     def limits(self) -> ModelLimits:
@@ -136,7 +137,8 @@ class Connection:
         """
         if question.replay.mode == "off":
             return self
-        return self.replays.answering(self, question, str(self._settings["server"]))
+        server = self.backend.url if self._given else str(self._settings["server"])
+        return self.replays.answering(self, question, server)
 
     @cached_property
     def replays(self) -> Replays:
@@ -224,7 +226,7 @@ class Connection:
         self.disconnect()
         where = opened.server.name or opened.server.url
         self._settings.set("server", where, _CONNECT)
-        self.backend = opened.backend
+        self.backend, self._given = opened.backend, False
         models = opened.models or ()
         model_choice.settle(self._settings, models, where)
         with suppress(BackendError):  # which has just answered
@@ -366,7 +368,7 @@ class Connection:
         if name == "server":
             self.disconnect()
             model_choice.reset_default(self._settings)
-            self._settled = False
+            self._settled = self._given = False
 
 
 def _runs_here() -> bool:

@@ -62,13 +62,11 @@ class Replays:
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
         mode = mode_of(question.replay, fresh=question.fresh)
-        cell = "magic" if question.shown else ""
-        replayed = self.replayed(question.replay, server, cell=cell)
+        asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
+        replayed = self.replayed(question.replay, server, **asker)
         return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
 
-    def replayed(
-        self, choice: ReplayChoice, server: str, *, cell: str = ""
-    ) -> Replayed:
+    def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
         return Replayed.of(
             choice,
@@ -78,7 +76,7 @@ class Replays:
             weights=weights_digest if not server else lambda _model: "",
             warn=self._warn,
             counts=self.counts,
-            cell=cell,
+            **asker,
         )
 
     def folder(self, choice: ReplayChoice) -> Path:
@@ -88,8 +86,11 @@ class Replays:
     def connected(
         self, choice: ReplayChoice, server: str, name: str, dialect: str
     ) -> Connected | None:
-        """Return what connecting with these arguments returned before; None if new."""
-        if choice.mode not in ("on", "only"):
+        """Return what connecting with these arguments returned before; None if new.
+
+        With the user's own store, a server is asked anew unless nobody may be asked.
+        """
+        if choice.mode != "only" and not (choice.mode == "on" and choice.folder):
             return None
         replayed = self.replayed(choice, server)
         value = learned(replayed, _connection(server, name, dialect))
@@ -163,7 +164,7 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
-        return self._known(str, "model", "", ask) or ask()
+        return self._known(str, "model", "", ask) or ""
 
     def recommended_system(self, model: str) -> str:
         ask = self._asked.recommended_system

@@ -147,6 +147,17 @@ def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
     assert server.others == 0
 
 
+def test_in_only_an_empty_folder_is_named_and_no_server_is_asked(
+    tmp_path: Path,
+) -> None:
+    server = Server()
+    asking = session(server, tmp_path, "only answers/")
+    with pytest.raises(ReplayMissError) as caught:
+        asking.ask("One?").read()
+    assert f"{tmp_path / 'answers'} has no answers" in str(caught.value)
+    assert server.others == 0
+
+
 @pytest.mark.parametrize("mode", ["on", "only"])
 def test_a_preview_says_what_would_be_replayed_without_the_server(
     tmp_path: Path, mode: str
@@ -275,6 +286,20 @@ def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> N
     assert "2024" in note
 
 
+def test_what_was_asked_before_in_this_session_is_another_question(
+    tmp_path: Path,
+) -> None:
+    asking = session(Server(), tmp_path)
+    for cell, year in ((None, 2023), (None, 2024), ("a", 2025), ("b", 2026)):
+        answer = asking.ask(f"How many people in {year}?", cell=cell, history=False)
+        answer.read()
+        assert answer.facts.notes == ()
+    changed = asking.ask("How many people in 2027?", cell="b", history=False)
+    changed.read()
+    (note,) = changed.facts.notes
+    assert "2026" in note
+
+
 def test_what_looks_like_a_key_is_in_no_file_and_follows_as_it_was_kept(
     tmp_path: Path,
 ) -> None:
@@ -303,6 +328,16 @@ def test_the_same_turn_stays_the_same_turn(tmp_path: Path) -> None:
     assert again.facts.outdated_turns == 0
     assert not any(turn.outdated for turn in asking.turns())
     assert len(asking.versions(1).turns) == 1
+
+
+def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
+    tmp_path: Path,
+) -> None:
+    settings = Settings()
+    settings.set("replay", "answers/")
+    server = Server()
+    Session(server, settings=settings, folder=tmp_path).ask("One?").read()
+    assert stored(tmp_path)[0]["request"]["server"] == server.url
 
 
 def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:

@@ -34,11 +34,14 @@ from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
 from h2o_magic import cli
+from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import FORMATS, SETTINGS
 from h2o_magic.config.models import MODELS, Package
 from h2o_magic.config.models import Hub as OnHub
+from h2o_magic.config.settings import Settings
 from h2o_magic.rendering.instructions import instruction
 from h2o_magic.server.run_settings import check, read_token
 from tests.backends.scripted import (
@@ -158,9 +161,9 @@ class Machine:
         """Forget what earlier commands left; the local server may go on running."""
         paths.servers_file().unlink(missing_ok=True)
         for path in (self.folder / "home").glob("*"):
-            if not path.name.startswith("server"):
+            if not path.name.startswith("server") and path.is_file():
                 path.unlink()
-        for folder in (self.folder / "hub", self._site):
+        for folder in (self.folder / "hub", self.folder / "home/answers", self._site):
             shutil.rmtree(folder, ignore_errors=True)
         here = self.folder / f"run-{next(self._numbers)}"
         here.mkdir()
@@ -190,7 +193,8 @@ class Machine:
         bar gets a text.
         """
         piped = False
-        for (program, *words), separator in _commands(self.with_stand_in(line)):
+        for command, separator in _commands(self.with_stand_in(line)):
+            program, *words = _without_variables(command)
             name = Path(program).name
             if name == "h2o-magic":
                 self.h2o_magic(words, "piped text" if piped else "")
@@ -206,6 +210,8 @@ class Machine:
         """Run ``h2o-magic``, with a text that comes from a pipe."""
         if words[:1] == ["rm"]:
             self.h2o_magic(["pull", *words[1:]], "")
+        if words[:1] == ["replay"] and not Path("answers").exists():
+            _store_an_answer()
         stdin = io.TextIOWrapper(io.BytesIO(text.encode()))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("sys.stdin", stdin)
@@ -323,6 +329,13 @@ def _commands(line: str) -> Iterator[tuple[list[str], str]]:
             words = []
 
 
+def _without_variables(words: list[str]) -> list[str]:
+    """Return a command without the settings before it, which must be right."""
+    name, equals, value = words[0].partition("=")
+    assert not equals or not Settings({name: value}).problems, words[0]
+    return words[1:] if equals else words
+
+
 def _extras_are_there(words: list[str]) -> None:
     """Look whether the extras that pip is to install are there."""
     project = (ROOT / "pyproject.toml").read_text("utf-8")
@@ -332,9 +345,20 @@ def _extras_are_there(words: list[str]) -> None:
 
 
 def _notebooks_are_there(words: list[str]) -> None:
-    """Look whether the notebooks that are to be opened are there."""
+    """Look whether those of our notebooks that are to be opened are there."""
     for word in words:
-        assert not word.endswith(".ipynb") or (ROOT / word).is_file(), word
+        assert not word.startswith("notebooks/") or (ROOT / word).is_file(), word
+
+
+def _store_an_answer() -> None:
+    """Write a folder of answers, and a notebook that shows the only one."""
+    key = f"{'3f2a':0<64}"
+    answer = StoredAnswer({"question": "Yes?"}, "Yes.", answered=0, pieces=((0, 4),))
+    AnswerFolder(Path("answers")).write(key, answer.as_json(key))
+    output = {"metadata": {"h2o_magic": {"replay_key": key}}}
+    code = {"cell_type": "code", "execution_count": 1, "outputs": [output]}
+    cell = {**code, "source": "%%h2o\nYes?"}
+    Path("analysis.ipynb").write_text(json.dumps({"cells": [cell]}))
 
 
 #: Programs of servers that people run elsewhere.

@@ -7,7 +7,8 @@ local server is the real one, with the demo weights.
 
 *Fenced blocks* of a page are run in order, as one notebook in one IPython shell: those
 without a language are cells, those of Python are code. One with the name of a file
-behind its language is that file, which is there from the start. In those of ``sh``,
+behind its language is that file, which is there from the start; the commands of a
+workflow are run as those of ``sh`` are. In those of ``sh``,
 ``h2o-magic`` is run by its own `main`, but ``serve`` stops once its options are read
 and checked. Of other programs only what is ours is looked at: the extras that pip
 installs, the notebooks that Jupyter opens. A package in the current folder is really
@@ -84,14 +85,21 @@ def test_the_blocks_of_a_page_run_in_order(page: Page, here: Machine) -> None:
         notebook.prepare("")
         page.write_files(Path())
         for fence in page.fences():
-            if fence.file:
-                continue
-            if fence.language == "sh":
-                for line in fence.text.splitlines():
+            if fence.language in ("sh", "yaml"):
+                for line in _lines(fence):
                     here.run(line)
+            elif fence.file:
+                continue
             else:
                 assert _is_cell(fence), f"{page.name}:{fence.line}: what is it?"
                 notebook.run(fence.text)
+
+
+def _lines(fence: Fence) -> list[str]:
+    """Return the lines of a terminal: all, or those that a workflow runs."""
+    if fence.language == "sh":
+        return fence.text.splitlines()
+    return re.findall(r"^ *(?:- )?run: (.+)$", fence.text, re.MULTILINE)
 
 
 def _is_cell(fence: Fence) -> bool:

@@ -22,7 +22,8 @@ from nbconvert import MarkdownExporter
 from tests.local import ended_at_exit
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-NAMES = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
+#: Those that ask a model; the last one replays what it was answered.
+NAMES = sorted(path.name for path in NOTEBOOKS.glob("0[1-5]_*.ipynb"))
 
 _MARKDOWN = MarkdownIt("commonmark").enable("table")
 _BRACES = re.compile(r"\{\w[\w.\[\]']*\}")

@@ -55,6 +55,11 @@ def test_of_a_large_set_the_same_items_come() -> None:
     assert list(first_in_order(Items(words[::-1]), 2)) == words[:2]
 
 
+def test_a_huge_set_of_what_python_does_not_order_fast_is_not_compared() -> None:
+    items = {number / 2 for number in range(100_001)}
+    assert first_in_order(items, 2) is items
+
+
 def test_what_is_no_set_keeps_its_order() -> None:
     for value in ([2, 1], {2: 0, 1: 0}.keys(), {2: 0, 1: 0}.values()):
         assert first_in_order(value, 99) is value

@@ -138,6 +138,12 @@ def test_the_moment_of_a_summary_of_statsmodels_is_left_out() -> None:
     assert "30 Nov 2026" in shown(Holder(text.format("Mon, 30 Nov 2026", "21:03:31")))
 
 
+def test_lists_and_sets_in_a_column_are_stable() -> None:
+    kept = [[Holder("<C at 0x7f3a5c0d>")], {1, "b", "a"}, {None: 1}, set()]
+    said = "; [<C at 0x…>], {1, 'a', 'b'}, {None: 1}, set() |"
+    assert said in shown(pd.Series(kept))
+
+
 def test_objects_in_an_array_of_xarray_are_stable() -> None:
     value = xarray.DataArray(
         [0], attrs={"call": shown, "kin": {"b", "a"}, "own": ADDRESS}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -32,12 +32,14 @@ _MOST_COMPARED, _LONGEST = 2000, 1.0
 class ReplayCounts:
     """How many questions of a session were replayed, and how many were not stored.
 
-    Of the latter, `refused` were not asked, since nobody may be.
+    Of the latter, `refused` were not asked, since nobody may be. `cells` has the key of
+    the cell, or None, by that of each answer that was given.
     """
 
     hits: int = 0
     misses: int = 0
     refused: int = 0
+    cells: dict[str, str | None] = field(default_factory=dict)
 
     def __str__(self) -> str:
         asked = self.misses - self.refused
@@ -52,7 +54,7 @@ class Replayed:
     `server` is its name in keys, `shown` what users call the folder. `mask` takes
     secrets out of a text. `weights` returns the digest of the weights that would answer
     for a model now; empty if that is not known. `warn` gets a line if the folder cannot
-    be written.
+    be written. `asker` is the key of the cell that asks; None without one.
     """
 
     folder: AnswerFolder
@@ -63,6 +65,7 @@ class Replayed:
     warn: Callable[[str], None] = lambda _line: None
     counts: ReplayCounts = field(default_factory=ReplayCounts)
     cell: str = ""
+    asker: str | None = None
     explains: bool = True
 
     @classmethod
@@ -117,6 +120,7 @@ class ReplayBackend(Backend):
         if stored is not None:
             self._url = stored.url
             self._replayed.counts.hits += 1
+            self._replayed.counts.cells[key] = self._replayed.asker
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
         self._replayed.counts.misses += 1
         if self._mode == "only":
@@ -206,14 +210,20 @@ class ReplayBackend(Backend):
             replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
             return Replay("", why="not stored"), answer.text
         self._on_kept()
+        replayed.counts.cells[key] = replayed.asker
         return _told(key, answer, why=why), answer.text
 
     def _what_changed(self, request: ChatRequest) -> str:
-        """Return what differs from the nearest stored request, if one is near."""
+        """Return what differs from the nearest stored request, if one is near.
+
+        What another cell has asked in this session is another question.
+        """
         if self._mode == "refresh" or not self._replayed.explains:
             return ""
-        wanted = self._wanted(request)
-        near = nearest(wanted, self._summaries())
+        wanted, cell = self._wanted(request), self._replayed.asker
+        asked = self._replayed.counts.cells.items()
+        others = {key for key, asker in asked if asker is None or asker != cell}
+        near = nearest(wanted, self._summaries(others))
         if near is None or not is_near(near, wanted):
             return ""
         return f"asked again: {differences(near, wanted)[0]}"
@@ -236,13 +246,15 @@ class ReplayBackend(Backend):
         replayed = self._replayed
         return summary(request, replayed.server, replayed.mask, whole=True)
 
-    def _summaries(self) -> Iterator[Summary]:
+    def _summaries(self, others: Container[str] = ()) -> Iterator[Summary]:
         """Yield what was asked of the stored answers, as far as there is time."""
         until = time.monotonic() + _LONGEST
         folder = self._replayed.folder
         for key in islice(folder.keys(), _MOST_COMPARED):
             if time.monotonic() > until:
                 return
+            if key in others:
+                continue
             try:
                 entry = folder.read(key) or {}
             except (DamagedEntryError, OSError):

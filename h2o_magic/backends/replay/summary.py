@@ -84,8 +84,9 @@ def _image(image: Image) -> dict[str, str]:
 def _schema(schema: Summary | None, mask: Mask) -> dict[str, Any]:
     if schema is None:
         return {}
-    short = len(json.dumps(schema)) <= _MOST_OF_SCHEMA
-    return {"schema": _masked(canonical(schema), mask) if short else digest(schema)}
+    masked = _masked(canonical(schema), mask)
+    short = len(json.dumps(masked)) <= _MOST_OF_SCHEMA
+    return {"schema": masked if short else digest(masked)[:12]}
 
 
 def _others(request: ChatRequest) -> dict[str, Any]:
