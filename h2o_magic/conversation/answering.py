@@ -29,7 +29,7 @@ class Answering(Protocol):
     def cut(self) -> int | None: ...
 
     def current_model_name(self) -> str:
-        """Return the model that answers where none was chosen."""
+        """Return the model that answers where none was chosen; empty if unknown."""
 
     def recommended_system(self, model: str) -> str:
         """Return the system text for a model where none was chosen; may be empty."""

@@ -96,7 +96,8 @@ def _settled(
     question: Question, answering: Answering
 ) -> tuple[Question, tuple[Message, ...]]:
     if not question.model_chosen:
-        question = replace(question, model=answering.current_model_name())
+        model = answering.current_model_name() or question.model
+        question = replace(question, model=model)
     if question.system:
         return question, (system(question.told),)
     recommended = answering.recommended_system(question.model)

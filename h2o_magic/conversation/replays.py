@@ -164,7 +164,7 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
-        return self._known(str, "model", "", ask) or ask()
+        return self._known(str, "model", "", ask) or ""
 
     def recommended_system(self, model: str) -> str:
         ask = self._asked.recommended_system

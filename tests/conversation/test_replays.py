@@ -147,6 +147,17 @@ def test_in_only_a_miss_says_what_differs_and_nothing_is_sent(
     assert server.others == 0
 
 
+def test_in_only_an_empty_folder_is_named_and_no_server_is_asked(
+    tmp_path: Path,
+) -> None:
+    server = Server()
+    asking = session(server, tmp_path, "only answers/")
+    with pytest.raises(ReplayMissError) as caught:
+        asking.ask("One?").read()
+    assert f"{tmp_path / 'answers'} has no answers" in str(caught.value)
+    assert server.others == 0
+
+
 @pytest.mark.parametrize("mode", ["on", "only"])
 def test_a_preview_says_what_would_be_replayed_without_the_server(
     tmp_path: Path, mode: str

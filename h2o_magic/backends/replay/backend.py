@@ -138,7 +138,6 @@ class ReplayBackend(Backend):
         if self._mode == "only":
             self._replayed.counts.refused += 1
             raise self._miss(request, why)
-        why = why or self._what_changed(request)
         self._url = None
         return Recording(
             self._ask(self._inner(), request),
@@ -207,6 +206,7 @@ class ReplayBackend(Backend):
         if answer.finish_reason not in COMPLETE:
             return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
+        why = why or self._what_changed(request)  # now: the text has not waited for it
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
         answer = replace(

@@ -389,7 +389,6 @@ def test_modes_and_folders_of_answers_are_offered(
     assert texts(shell, "%%h2o --replay on|") == ["on", "only"]
     assert texts(shell, '%%h2o --replay "only an|') == ['"only answers/']
     assert texts(shell, "%%h2o --repl|") == ["--replay", "--replay-speed"]
-    assert texts(shell, "%h2o ask --fre|") == ["--fresh"]
 
 
 def test_paths_with_spaces_are_quoted(shell: InteractiveShell, folder: Path) -> None:
