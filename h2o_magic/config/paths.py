@@ -61,6 +61,20 @@ def expanded(path: str) -> Path:
     return Path(found)
 
 
+def shortened(name: str, base: Path) -> str:
+    """Return the path of a file of weights as people write it: below `base`, or ``~``.
+
+    Other names, and other paths, stay as they are.
+    """
+    path = Path(name)
+    if not name.endswith(".gguf") or not path.is_absolute():
+        return name
+    for folder, sign in ((base, ""), (Path(os.path.expanduser("~")), "~/")):
+        with suppress(ValueError):
+            return sign + path.relative_to(os.path.realpath(folder)).as_posix()
+    return name
+
+
 def _home(default: Callable[[str], Path]) -> Path:
     home = os.environ.get("H2O_MAGIC_HOME")
     if home:

@@ -340,6 +340,20 @@ def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
     assert stored(tmp_path)[0]["request"]["server"] == server.url
 
 
+def test_the_path_of_a_model_is_the_same_one_in_a_copy_of_the_folder(
+    tmp_path: Path,
+) -> None:
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m.gguf").write_bytes(b"")
+    here, copy = tmp_path / "one", tmp_path / "other"
+    session(Server(), here).ask("One?", model=str(here / "m.gguf")).read()
+    (here / "answers").rename(copy / "answers")
+    asking = session(Server(), copy, "only answers/")
+    assert asking.ask("One?", model=str(copy / "m.gguf")).read() == "Answer 1"
+    assert stored(copy)[0]["request"]["model"] == "m.gguf"
+
+
 def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
     (file,) = [

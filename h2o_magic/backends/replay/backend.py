@@ -54,7 +54,8 @@ class Replayed:
     `server` is its name in keys, `shown` what users call the folder. `mask` takes
     secrets out of a text. `weights` returns the digest of the weights that would answer
     for a model now; empty if that is not known. `warn` gets a line if the folder cannot
-    be written. `asker` is the key of the cell that asks; None without one.
+    be written. `asker` is the key of the cell that asks; None without one. Paths of
+    models are relative to `base`.
     """
 
     folder: AnswerFolder
@@ -67,6 +68,17 @@ class Replayed:
     cell: str = ""
     asker: str | None = None
     explains: bool = True
+    base: Path = Path()
+
+    def key(self, request: ChatRequest) -> str:
+        """Return the key of a request, which is the same on another machine."""
+        return key_of(self._portable(request), self.server)
+
+    def summary(self, request: ChatRequest, *, whole: bool = False) -> Summary:
+        return summary(self._portable(request), self.server, self.mask, whole=whole)
+
+    def _portable(self, request: ChatRequest) -> ChatRequest:
+        return replace(request, model=paths.shortened(request.model, self.base))
 
     @classmethod
     def of(
@@ -75,9 +87,9 @@ class Replayed:
         """Return what a choice names; a relative folder is below `base`."""
         if not choice.folder:
             own = AnswerFolder(paths.answers_folder(), private=True)
-            return cls(own, server, "your own store", **others)
+            return cls(own, server, "your own store", base=base, **others)
         folder = AnswerFolder(base / os.path.expanduser(choice.folder))
-        return cls(folder, server, choice.folder, **others)
+        return cls(folder, server, choice.folder, base=base, **others)
 
 
 def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
@@ -115,7 +127,7 @@ class ReplayBackend(Backend):
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Yield the stored answer, or the server's; a ReplayMissError in ``only``."""
-        key = key_of(request, self._replayed.server)
+        key = self._replayed.key(request)
         stored, why = self._stored(key, request)
         if stored is not None:
             self._url = stored.url
@@ -126,7 +138,6 @@ class ReplayBackend(Backend):
         if self._mode == "only":
             self._replayed.counts.refused += 1
             raise self._miss(request, why)
-        why = why or self._what_changed(request)
         self._url = None
         return Recording(
             self._ask(self._inner(), request),
@@ -135,12 +146,12 @@ class ReplayBackend(Backend):
 
     def has(self, request: ChatRequest) -> bool:
         """Return whether a request would be answered without asking."""
-        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        stored, _ = self._stored(self._replayed.key(request), request)
         return stored is not None
 
     def outlook(self, request: ChatRequest) -> str:
         """Return what would come of a request, in a phrase for its preview."""
-        stored, _ = self._stored(key_of(request, self._replayed.server), request)
+        stored, _ = self._stored(self._replayed.key(request), request)
         if stored is not None:
             return f"would be replayed, first answered {stored.day}"
         if self._mode == "refresh":
@@ -195,11 +206,12 @@ class ReplayBackend(Backend):
         if answer.finish_reason not in COMPLETE:
             return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
+        why = why or self._what_changed(request)  # now: the text has not waited for it
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
         answer = replace(
             answer,
-            request=summary(request, replayed.server, replayed.mask),
+            request=replayed.summary(request),
             url=self._inner().url,
             cell=replayed.cell,
             weights=replayed.weights(answered_by),
@@ -243,8 +255,7 @@ class ReplayBackend(Backend):
         )
 
     def _wanted(self, request: ChatRequest) -> Summary:
-        replayed = self._replayed
-        return summary(request, replayed.server, replayed.mask, whole=True)
+        return self._replayed.summary(request, whole=True)
 
     def _summaries(self, others: Container[str] = ()) -> Iterator[Summary]:
         """Yield what was asked of the stored answers, as far as there is time."""

@@ -56,7 +56,7 @@ def _in_text(name: str, what: str, before: Summary, now: Summary) -> Iterator[st
     was, is_ = (_list(each, f"{name}_behind") for each in (before, now))
     kept = new[:KEPT] if was or is_ else new
     if old != kept:
-        yield f"{what} {changed(old, kept)}"
+        yield f"{what} {changed(f'{old}…' if was else old, new)}"
     elif was != is_:
         yield f"{what} {_behind(was, is_, new)}"
 

@@ -11,7 +11,7 @@ from itertools import takewhile
 from h2o_magic.backends.replay.summary import KEPT, Summary
 
 #: How many are compared word by word, of those that seem most alike.
-_CLOSEST = 30
+_CLOSEST = 12
 #: What tells questions apart, and how much more it tells than the other fields do.
 _TEXT, _WEIGHT = "question", 2
 _WORD = re.compile(r"\w+|[^\w\s]")
