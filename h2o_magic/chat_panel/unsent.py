@@ -21,9 +21,9 @@ Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
 class Unsent:
     """Such a question.
 
-    `files` are its chips, `why` is the reason, and `problem` that of a server, or that no
-    answer is stored, which is shown with it. `message` is that of the view with which it
-    came, whose composer may take it back.
+    `files` are its chips, `why` is the reason, and `problem` that of a server, or that
+    no answer is stored, which is shown with it. `message` is that of the view with
+    which it came, whose composer may take it back.
     """
 
     text: str
