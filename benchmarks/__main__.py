@@ -71,6 +71,13 @@ def _arguments() -> argparse.Namespace:
         help="streams at once of the part local_server (default 500)",
     )
     parser.add_argument(
+        "--answers",
+        type=_count,
+        default=100_000,
+        help="stored answers of the part replay (default 100000; 1000000 take minutes "
+        "and 4 GB of the disk)",
+    )
+    parser.add_argument(
         "--keep",
         type=Path,
         metavar="FOLDER",
@@ -122,7 +129,11 @@ def main() -> int:
     """Run what the command line names; return 1 if a bar is missed, or a part fails."""
     arguments = _arguments()
     options = Options(
-        arguments.rounds, arguments.peers, arguments.streams, arguments.keep
+        arguments.rounds,
+        arguments.peers,
+        arguments.streams,
+        arguments.answers,
+        arguments.keep,
     )
     parts: list[dict[str, Any]] = []
     for part in arguments.parts or PARTS:

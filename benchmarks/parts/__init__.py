@@ -29,6 +29,8 @@ class Options:
         measured beside this one.
     streams : int
         How many streams at once the local server is to serve.
+    answers : int
+        How many answers the largest folder holds.
     keep : Path or None
         Where environments of other packages stay; None to remove each after its use.
     """
@@ -36,6 +38,7 @@ class Options:
     rounds: int = 7
     peers: bool = False
     streams: int = 500
+    answers: int = 100_000
     keep: Path | None = None
 
 
@@ -53,6 +56,7 @@ PARTS = {
     "long_conversation": "a thousand turns in the store and on screen",
     "slow_link": "text over 100 ms and 1 Mbit/s between server and kernel",
     "describing": "a table of a million rows in a prompt: time and memory",
+    "replay": "a folder of stored answers: look-ups and writes",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "extension": "JupyterLab's start with the extension, and without",

@@ -6,6 +6,7 @@ import json
 import os
 import tracemalloc
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.backends.replay.key import digest, key_of
+from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import system, user
 from h2o_magic.cli import main
@@ -62,11 +64,11 @@ class Answers:
     def edit(self, key: str, **values: Any) -> None:
         self.folder.write(key, {**(self.folder.read(key) or {}), **values})
 
-    def learn(self, server: str) -> str:
+    def learn(self, server: str, what: str = "context", value: object = 4096) -> str:
         """Store a fact about a server; return its key."""
-        fact = Learned("context", server, "qwen")
+        fact = Learned(what, server, "qwen")
         key = digest(fact)
-        self.folder.write(key, {**fact.as_json(key), "value": 4096})
+        self.folder.write(key, {**fact.as_json(key), "value": value})
         return key
 
     def keys(self) -> set[str]:
@@ -296,6 +298,8 @@ def test_prune_leaves_what_cells_and_python_use(
     )
     old, other = answers.ask("Old"), answers.ask("Other", server="there")
     fact, unused_fact = answers.learn("lab"), answers.learn("there")
+    connected = asdict(Connected("lab", "http://gpu:8000"))
+    connection = answers.learn("http://gpu:8000", "connection", connected)
     books = [
         notebook(tmp_path / "a b.ipynb", used, source=["%%h2o --seed 1\n", "Used"]),
         notebook(tmp_path / "c.ipynb", also, ""),
@@ -314,10 +318,10 @@ def test_prune_leaves_what_cells_and_python_use(
         ]
     )
     assert last.endswith("; kept 2 answers, 1 that no cell asked (--all removes them)")
-    assert answers.keys() == {used, also, python, fact}
+    assert answers.keys() == {used, also, python, fact, connection}
     assert not answers.folder.file(unused_fact).parent.exists()
     run(capsys, "prune", answers.path, "--all", *books)
-    assert answers.keys() == {used, also, fact}
+    assert answers.keys() == {used, also, fact, connection}
 
 
 def test_prune_leaves_what_it_cannot_read_and_what_is_being_written(

@@ -5,22 +5,24 @@ A file may have been edited, or come from anywhere: what does not fit is damaged
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
-from functools import cache
-from typing import Any, TypeVar, get_type_hints
+from typing import Any
 
 from h2o_magic.backends.replay.folder import DamagedEntryError
+from h2o_magic.backends.replay.reading import (
+    duration,
+    facts_of,
+    fault,
+    of_kind,
+    pieces_of,
+)
 from h2o_magic.chat.events import FinishReason, Source, Usage
 
 VERSION = 1
 #: The ends of an answer that is complete; no other is stored.
 COMPLETE: tuple[FinishReason, ...] = ("end", "stop_text", "unknown")
-
-_T = TypeVar("_T", Source, Usage)
-_V = TypeVar("_V")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,23 +101,23 @@ class StoredAnswer:
         check_entry(entry, key, "answer")
         try:
             answer = cls(
-                request=_of(dict, entry["request"]),
-                text=_of(str, entry["text"]),
-                answered=_seconds(_of(str, entry["answered"])),
-                pieces=_pieces(entry["pieces"]),
-                reasoning=_of(str, entry.get("reasoning", "")),
-                reasoning_pieces=_pieces(entry["reasoning_pieces"]),
+                request=of_kind(dict, entry["request"]),
+                text=of_kind(str, entry["text"]),
+                answered=_seconds(of_kind(str, entry["answered"])),
+                pieces=pieces_of(entry["pieces"]),
+                reasoning=of_kind(str, entry.get("reasoning", "")),
+                reasoning_pieces=pieces_of(entry["reasoning_pieces"]),
                 finish_reason=entry["finish_reason"],
-                seconds=_duration(entry["seconds"]) or 0.0,
-                first_token=_duration(entry["first_token"]),
-                url=_of(str, entry["url"]),
-                source=_made(Source, entry["source"]),
-                usage=_made(Usage, entry["usage"]),
-                weights=_of(str, entry["weights"]),
-                cell=_of(str, entry.get("cell", "")),
+                seconds=duration(entry["seconds"]) or 0.0,
+                first_token=duration(entry["first_token"]),
+                url=of_kind(str, entry["url"]),
+                source=facts_of(Source, entry["source"]),
+                usage=facts_of(Usage, entry["usage"]),
+                weights=of_kind(str, entry["weights"]),
+                cell=of_kind(str, entry.get("cell", "")),
             )
         except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise DamagedEntryError(f"not an answer: {_fault(error)}") from None
+            raise DamagedEntryError(f"not an answer: {fault(error)}") from None
         answer._check()
         return answer
 
@@ -147,10 +149,10 @@ class Learned:
     def of_json(cls, entry: Mapping[str, Any], key: str) -> Learned:
         check_entry(entry, key, "learned")
         try:
-            names = {n: _of(str, entry[n]) for n in ("what", "server", "model")}
+            names = {n: of_kind(str, entry[n]) for n in ("what", "server", "model")}
             return cls(**names, value=entry["value"])
         except (KeyError, TypeError) as error:
-            raise DamagedEntryError(f"not a learned fact: {_fault(error)}") from None
+            raise DamagedEntryError(f"not a learned fact: {fault(error)}") from None
 
 
 def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
@@ -161,10 +163,6 @@ def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
         raise DamagedEntryError(f"expected an entry of kind {kind!r}")
     if entry.get("key") != key:
         raise DamagedEntryError("its key is not the one of its name")
-
-
-def _fault(error: Exception) -> str:
-    return f"{error} is missing" if isinstance(error, KeyError) else str(error)
 
 
 def _moment(seconds: float) -> str:
@@ -183,44 +181,3 @@ def _compact(facts: Source | Usage) -> dict[str, Any]:
         for each in fields(facts)
         if getattr(facts, each.name) != each.default
     }
-
-
-def _made(kind: type[_T], value: object) -> _T | None:
-    """Return stored facts; fields of a later version are left out."""
-    if value is None:
-        return None
-    given, types = _of(dict, value), _types()[kind]
-    names = types.keys() & given
-    return kind(**{name: _of(types[name], given[name]) for name in names})
-
-
-@cache
-def _types() -> Mapping[object, Mapping[str, Any]]:
-    """Return the types of the fields of facts; a float's may be a whole number."""
-    hints = {kind: get_type_hints(kind).items() for kind in (Source, Usage)}
-    return {
-        kind: {name: t | int if isinstance(0.0, t) else t for name, t in found}
-        for kind, found in hints.items()
-    }
-
-
-def _of(kind: type[_V], value: object) -> _V:
-    if not isinstance(value, kind):
-        name = getattr(kind, "__name__", kind)
-        raise TypeError(f"expected {name}, got {value!r:.80}")
-    return value
-
-
-def _duration(value: Any) -> float | None:
-    if value is not None and not 0 <= value < math.inf:
-        raise ValueError(f"expected seconds, got {value!r:.80}")
-    return value if value is None else float(value)
-
-
-def _pieces(value: Any) -> tuple[tuple[int, int], ...]:
-    """Return pieces, which come one after the other."""
-    pieces = tuple((int(at), int(size)) for at, size in value)
-    times = [0, *(at for at, _ in pieces)]
-    if sorted(times) != times or any(size < 0 for _, size in pieces):
-        raise ValueError("pieces out of order")
-    return pieces

@@ -88,7 +88,7 @@ def unused(
             kept["unreadable"] += 1
             continue
         if isinstance(entry, Learned):
-            facts.append((str(entry.server), Unused(path, "fact")))
+            facts.append((_server(entry), Unused(path, "fact")))
         elif path.stem in used or not (every or entry.cell):
             kept["used" if path.stem in used else "other"] += 1
             servers.add(str(entry.request.get("server")))
@@ -99,6 +99,12 @@ def unused(
             kept["fact"] += 1
         else:
             yield fact
+
+
+def _server(fact: Learned) -> str:
+    """Return whose fact it is: connecting to an address may give it another name."""
+    connected = fact.value if isinstance(fact.value, dict) else {}
+    return str(connected.get("server", fact.server))
 
 
 def _is_abandoned(path: Path) -> bool:
