@@ -335,6 +335,16 @@ class Connection:
                 self._settled = bool(server)
         return self.resolve()
 
+    def adopt(self, model: str) -> None:
+        """Use a model until the server changes, where none was chosen."""
+        server = str(self._settings["server"])
+        if model == self.resolve():
+            return
+        if server:
+            model_choice.settle(self._settings, [ModelInfo(model)], server)
+        else:
+            model_choice.adopt_default(self._settings, model, _HERE)
+
     def recommended_system(self, model: str) -> str:
         """Return the system text that the local server recommends for a model."""
         if self._settled or self._settings["server"]:

@@ -164,7 +164,13 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
-        return self._known(str, "model", "", ask) or ""
+        name = self._known(str, "model", "", ask) or ""
+        if name:
+            self.adopt(name)
+        return name
+
+    def adopt(self, model: str) -> None:
+        self._asked.adopt(model)
 
     def recommended_system(self, model: str) -> str:
         ask = self._asked.recommended_system

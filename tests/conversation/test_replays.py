@@ -111,6 +111,22 @@ def test_the_model_behind_a_default_is_that_of_the_first_run(tmp_path: Path) -> 
     assert answer.facts.model == "small"
 
 
+def test_the_model_behind_a_default_is_the_one_that_the_settings_show(
+    tmp_path: Path,
+) -> None:
+    first, second = (session(Server(gone=n > 0), tmp_path) for n in range(2))
+    shown = []
+    for asking in (first, second):
+        ask_all(asking)
+        shown.append((asking.settings["model"], asking.settings.origin("model")))
+    assert shown == [("small", "the first of lab")] * 2
+    second.settings.set("server", "other")
+    assert not second.settings.is_set("model")
+    second.settings.set("model", "chosen")
+    second.connection.adopt("small")
+    assert second.settings["model"] == "chosen"
+
+
 def test_a_replayed_answer_has_the_facts_of_the_first_one(tmp_path: Path) -> None:
     first = session(Server(), tmp_path).ask("One?")
     first.read()
