@@ -44,6 +44,7 @@ class Server(Backend):
         self.text = "Answer {n}"
         self.reason: FinishReason = "end"
         self.refuses_schemas = False
+        self.holds = 2048
 
     @property
     def url(self) -> str:
@@ -65,7 +66,7 @@ class Server(Backend):
 
     def models(self) -> list[ModelInfo]:
         self._ask()
-        return [ModelInfo("small", context=2048, vision=False)]
+        return [ModelInfo("small", context=self.holds, vision=False)]
 
     def _ask(self) -> None:
         if self.gone:
@@ -225,6 +226,25 @@ def test_one_question_is_asked_again_where_that_is_wanted(
         assert asking.regenerate(1).wait(10)
     assert len(server.requests) == 2
     assert [entry["text"] for entry in stored(tmp_path)] == ["Answer 2"]
+
+
+def test_a_question_that_is_asked_again_is_prepared_as_the_first_time(
+    tmp_path: Path,
+) -> None:
+    questions, server = ["One?", "Two?", "Three?"], Server()
+    server.text = "word " * 700
+    asking = session(server, tmp_path)
+    ask_all(asking, questions)
+    server.holds = 100_000  # and so earlier turns would have room
+    asking.connection.disconnect()
+    answer = asking.retry()
+    answer.read()
+    assert answer.facts.sent_turns == 0
+    assert len(server.requests) == 4
+    ask_all(session(server, tmp_path), questions)
+    assert len(server.requests) == 4
+    ask_all(session(server, tmp_path, "refresh answers/"), questions)
+    assert [len(request.messages) for request in server.requests[4:]] == [1, 3, 5]
 
 
 def test_only_and_fresh_exclude_each_other(tmp_path: Path) -> None:
