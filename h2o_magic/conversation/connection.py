@@ -288,8 +288,11 @@ class Connection:
     def current_model(self) -> ModelInfo | None:
         """Return what the server says of the model that would answer; None if nothing.
 
-        A local server that is not running is not started for that.
+        A local server that is not running is not started for that, and none is asked
+        where `replay` is ``only``.
         """
+        if ReplayChoice.of(str(self._settings["replay"])).mode == "only":
+            return None
         if not self._settings["server"] and not _runs_here():
             return None
         with suppress(BackendError, ConfigurationError):

@@ -193,6 +193,15 @@ def test_a_preview_says_what_would_be_replayed_without_the_server(
     assert (counts.hits, counts.misses, gone.others) == (0, 0, 0)
 
 
+@pytest.mark.parametrize(("mode", "asks"), [("only", False), ("on", True)])
+def test_in_only_no_server_is_asked_for_the_status(
+    tmp_path: Path, mode: str, asks: bool
+) -> None:
+    server = Server()
+    session(server, tmp_path, f"{mode} answers/").current_model()
+    assert (server.others > 0) is asks
+
+
 def test_a_miss_in_only_leaves_the_turn_that_was_there(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
     asking = session(Server(), tmp_path, "only answers/")
