@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from h2o_magic.chat.events import (
     TextDelta,
     Usage,
 )
+from h2o_magic.config import paths
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
 from h2o_magic.conversation.preview import preview_plain
@@ -432,3 +434,25 @@ def test_a_stored_answer_that_is_shown_as_it_came_can_be_stopped(
     list(events)
     assert answer.facts.status == "stopped"
     assert answer.facts.first_answered == ""
+
+
+def test_the_users_own_store_is_for_this_user_only(tmp_path: Path, home: Path) -> None:
+    first = ask_all(session(Server(), tmp_path, "on"))
+    assert not (tmp_path / "answers").exists()
+    folder = paths.answers_folder()
+    assert home in folder.parents
+    modes = {file.stat().st_mode & 0o777 for file in folder.glob("??/*.json")}
+    assert (folder.stat().st_mode & 0o777, modes) == (0o700, {0o600})
+    gone = Server(gone=True)
+    assert ask_all(session(gone, tmp_path / "elsewhere", "only")) == first
+
+
+def test_sessions_that_share_a_folder_at_once_need_no_server_later(
+    tmp_path: Path,
+) -> None:
+    questions = [f"Question {n}?" for n in range(20)]
+    both = [session(Server(), tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        told = list(pool.map(lambda each: ask_all(each, questions), both))
+    later = ask_all(session(Server(gone=True), tmp_path, "only answers/"), questions)
+    assert all(text in pair for text, *pair in zip(later, *told, strict=True))

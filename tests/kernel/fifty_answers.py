@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -158,6 +160,19 @@ _FORMS = {
 }
 
 
+#: A question whose answer comes in pieces, not all at once.
+_SLOW = "What is a replay?"
+
+
+class _Slowly(tuple[bytes, ...]):
+    """Pieces that come one after the other."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        for piece in super().__iter__():
+            yield piece
+            time.sleep(0.02)
+
+
 @contextmanager
 def serving() -> Iterator[ScriptedServer]:
     """Serve three models; each answer has a number of its own."""
@@ -168,7 +183,9 @@ def serving() -> Iterator[ScriptedServer]:
             return document({"object": "list", "data": _MODELS})
         if request.path != "/v1/chat/completions":
             return document({"detail": "Not Found"}, status=404)
-        return events(*_stream(request.json, next(numbers)), DONE)
+        answer = events(*_stream(request.json, next(numbers)), DONE)
+        slowly = _SLOW in str(request.json["messages"][-1])
+        return replace(answer, pieces=_Slowly(answer.pieces)) if slowly else answer
 
     with scripted(script) as server:
         yield server

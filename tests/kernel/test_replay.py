@@ -192,7 +192,7 @@ def test_restarted_and_run_again_in_jupyterlab_the_conversation_is_the_same(
 
 def small(server: str, *cells: str) -> NotebookNode:
     """Return a notebook of a few cells that stores its answers."""
-    begin = "%load_ext h2o_magic\n%config H2OMagics.replay = 'answers/'"
+    begin = "%load_ext h2o_magic\n%config H2OMagics.replay = 'answers/'\n%cd -q /"
     texts = [begin, f"%h2o connect {server} --name lab", *cells]
     made = [new_code_cell(text, id=f"c{n}") for n, text in enumerate(texts)]
     return new_notebook(cells=made)
@@ -231,3 +231,42 @@ def test_only_what_was_changed_fails_in_only_and_is_asked_in_on(folder: Path) ->
         assert [len(each) for each in notes] == [0, 0, 1, 1]
         assert "Second one" in notes[2][0]
         assert "an earlier question" in notes[3][0]
+
+
+CELL = "%%h2o\nWhat is a replay?"
+
+
+def test_a_replay_comes_as_it_first_came_and_can_be_stopped(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    path = folder / "n.ipynb"
+    with serving() as chat, running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        shown(kernel, small(chat.url, CELL))
+        pause_after_one_piece(folder)
+        requests = len(chat.requests)
+        whole = kernel.run(CELL, "c2").markdown
+        asked = kernel.start(CELL.replace("\n", " --replay-speed 1\n"), "c2")
+        seen = kernel.read(asked, lambda run: "**Answer 1**" in str(run.outputs))
+        kernel.manager.interrupt_kernel()
+        run = kernel.finish(asked, seen)
+        assert run.status == "error"
+        answer, _ = run.outputs
+        assert "\n\n<sub>■ stopped" in answer["data"]["text/markdown"]
+        ((turn, _),) = kept(home, path)["main"]
+        assert (turn.status, len(turn.answer)) == ("stopped", 40)
+        assert kernel.run(CELL, "c2").markdown == whole
+        ((turn, _),) = kept(home, path)["main"]
+        assert turn.status == "complete"
+        assert len(chat.requests) == requests
+
+
+def pause_after_one_piece(folder: Path) -> None:
+    """Have the stored answer's second piece come an hour after the first."""
+    for file in folder.glob("answers/??/*.json"):
+        entry = json.loads(file.read_bytes())
+        if entry["kind"] == "answer":
+            (_, first), *others = entry["pieces"]
+            entry["pieces"] = [[0, first], *([3_600_000, size] for _, size in others)]
+            entry["seconds"] = 3600
+            file.write_text(json.dumps(entry))
