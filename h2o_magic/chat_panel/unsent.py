@@ -11,7 +11,7 @@ from h2o_magic.chat.facts import Facts, failure_facts
 from h2o_magic.chat_panel.messages import in_a_line
 from h2o_magic.chat_panel.rows import problem
 from h2o_magic.conversation.background import BackgroundAnswer
-from h2o_magic.errors import BackendError
+from h2o_magic.errors import BackendError, ReplayMissError
 
 #: Sends a question: its text, and which of its files stay.
 Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
@@ -21,9 +21,9 @@ Resend = Callable[[str, Sequence[int]], BackgroundAnswer | None]
 class Unsent:
     """Such a question.
 
-    `files` are its chips, `why` is the reason, and `problem` that of a server, which is
-    shown with it. `message` is that of the view with which it came, whose composer may
-    take it back.
+    `files` are its chips, `why` is the reason, and `problem` that of a server, or that
+    no answer is stored, which is shown with it. `message` is that of the view with
+    which it came, whose composer may take it back.
     """
 
     text: str
@@ -41,6 +41,8 @@ class Unsent:
         self.problem = None
         if isinstance(error, BackendError):
             self.problem = problem(Facts("", **failure_facts(error)), time.time())
+        elif isinstance(error, ReplayMissError):  # sent again, it may be answered
+            self.problem = problem(Facts("", error=str(error)), time.time())
 
     def change(self, text: str, keep: Sequence[int]) -> None:
         """Change its text, and keep only some of its files, by their places."""

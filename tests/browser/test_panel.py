@@ -330,6 +330,22 @@ def test_settings_change_the_next_question_and_what_cells_see(
     expect(panel.place).to_contain_text("top_k must be a whole number above 0")
     panel.place.get_by_label("Preset", exact=True).select_option("creative")
     expect(temperature).to_have_value("1.0")
+    panel.place.get_by_text("Replay", exact=True).click()
+    mode = panel.place.get_by_label("Stored answers (replay)", exact=True)
+    folder = panel.place.get_by_label("Stored answers (replay): folder")
+    expect(folder).to_be_hidden()
+    mode.select_option("only")
+    folder.fill("answers/")
+    folder.press("Tab")
+    panel.ask("/status")
+    row = panel.place.get_by_role("row", name=re.compile("^replay only")).last
+    expect(row).to_have_text(re.compile(r"only answers/\s*panel"))
+    panel.ask("How cold?")
+    problem = panel.place.get_by_role("group", name="The answer failed")
+    expect(problem).to_contain_text("No answer to this question is stored in answers/")
+    mode.select_option("on")
+    problem.get_by_role("button", name="Try again").click()
+    panel.wait_for_end(2, "Hello world")
 
 
 def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(

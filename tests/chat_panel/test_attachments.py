@@ -251,9 +251,9 @@ def test_a_long_text_that_was_sent_is_cut_and_says_so() -> None:
 
 
 def test_notes_are_among_the_facts() -> None:
-    facts = {"model": "m", "notes": ["`{dff}` is not a variable", 5]}
+    facts = {"model": "m", "notes": ["`{dff}` is not a variable", "continued"]}
     row = row_of(Turn("{dff}?", "So.", facts=facts))
-    assert row["facts"] == "m · {dff} is not a variable · 5"
+    assert row["facts"] == "m · {dff} is not a variable · continued"
 
 
 def test_a_transcript_has_what_was_typed_and_the_last_small_thumbnails() -> None:

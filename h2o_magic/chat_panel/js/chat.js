@@ -6,7 +6,7 @@
 import { Announcer } from "./announcer.js";
 import { Composer } from "./composer.js";
 import { Copies } from "./copies.js";
-import { copyText, make } from "./dom.js";
+import { copyText, make, withCode } from "./dom.js";
 import { Entries } from "./entries.js";
 import { Fit } from "./fit.js";
 import { Log } from "./log.js";
@@ -152,7 +152,7 @@ export class Chat {
   /** Show a status; `hidden` is for screen readers only, since the page shows it anyway. */
   setStatus(text, hidden = false) {
     if (text && !hidden) this.composer.checks.show([]);
-    (hidden ? this.aside : this.status).textContent = text;
+    (hidden ? this.aside : this.status).replaceChildren(...withCode(text));
   }
 
   receive(message) {
