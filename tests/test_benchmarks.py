@@ -38,10 +38,12 @@ from benchmarks.parts import (
     flood,
     loading,
     package,
+    replay,
 )
 from benchmarks.parts.slow_link import behind
 from benchmarks.server import beside_engine, many_streams
 from h2o_magic.backends.detect import detect
+from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.config.url import Endpoint
 
 
@@ -392,3 +394,27 @@ def test_both_servers_are_measured_on_the_same_work() -> None:
     bars = asyncio.run(beside_engine.measure(1))
     assert [bar.unit for bar in bars] == ["ratio"] * 4 + ["ms"]
     assert all(bar.value > 0 for bar in bars[:3])
+
+
+def test_a_folder_of_as_many_answers_as_asked_for_is_measured_and_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr(replay, "_PEERS", 20)
+    monkeypatch.setattr(replay, "_AT_ONCE", 50)
+    found: list[int] = []
+    monkeypatch.setattr(
+        replay,
+        "_measured",
+        lambda path, *how, measured=replay._measured: (
+            found.append(len(list(AnswerFolder(path).keys()))) or measured(path, *how)
+        ),
+    )
+    bars = list(replay.measure(Options(rounds=1, answers=50)))
+    assert found == [20 + 1, 50 + 1]
+    assert [bar.name for bar in bars if bar.name.startswith("50 answers: look-up")] == [
+        "50 answers: look-up of a stored one",
+        "50 answers: look-up of a missing one",
+    ]
+    assert all(bar.measured and bar.most for bar in bars)
+    assert list(tmp_path.iterdir()) == []

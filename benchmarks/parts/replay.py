@@ -92,9 +92,12 @@ def _fill(path: Path, numbers: range) -> None:
     AnswerFolder(path).write(digest("first"), {})
     for shard in range(256):
         (path / f"{shard:02x}").mkdir(exist_ok=True)
+    if len(numbers) <= _AT_ONCE:
+        _write_all(path, numbers)
+        return
     workers = os.cpu_count() or 1
+    parts = [numbers[n::workers] for n in range(workers)]
     with ProcessPoolExecutor(workers) as pool:
-        parts = [numbers[n::workers] for n in range(workers)]
         list(pool.map(_write_all, [path] * workers, parts))
 
 

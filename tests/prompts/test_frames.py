@@ -43,7 +43,7 @@ def test_a_table_is_its_shape_its_columns_and_its_rows() -> None:
         "",
         "| column | dtype | missing | distinct | values |",
         "| --- | --- | --- | --- | --- |",
-        "| city | object | 0 | 2 | Oslo (2), Rome (1) |",
+        "| city | str | 0 | 2 | Oslo (2), Rome (1) |",
         "| size | float64 | 1 | 2 | min 0.7, mean 2.5, max 4.3 |",
         (
             "| n | int64 | 0 | 3 | min 1, mean 2.0, max 3, quartiles 1.5, 2.0, 2.5, "
@@ -154,7 +154,7 @@ def test_the_schema_is_names_and_types_without_a_value() -> None:
     assert lines(small(), spec="schema")[2:] == [
         "| column | dtype |",
         "| --- | --- |",
-        "| city | object |",
+        "| city | str |",
         "| size | float64 |",
         "| n | int64 |",
     ]
@@ -280,7 +280,7 @@ def test_what_is_missing_can_be_read() -> None:
     )
     assert lines(frame)[-2:] == [
         "| 1.5 | x | 2024-01-31 | 1 |",
-        "| NaN | None | NaT | <NA> |",
+        "| NaN | NaN | NaT | <NA> |",
     ]
 
 
@@ -499,3 +499,23 @@ def test_a_secret_of_which_a_cell_shows_only_the_beginning_is_refused() -> None:
     guard = Guard("df", {"MY_TOKEN": secret}, {})
     with pytest.raises(ConfigurationError, match="the environment variable MY_TOKEN"):
         describe(pd.DataFrame({"note": ["x", secret]}), "df", guard=guard)
+
+
+def test_types_and_gaps_read_the_same_whatever_pandas_calls_them() -> None:
+    made = {
+        "text": pd.Series(["x", None], dtype=object),
+        "newer": pd.Series(["x", np.nan], dtype="str"),
+        "mixed": pd.Series(["x", 1], dtype=object),
+        "day": pd.Series(["2024-01-01", "2024-01-02"]).astype("datetime64[ns]"),
+        "zoned": pd.to_datetime(pd.Series(["2024-01-01"] * 2), utc=True),
+    }
+    types = lines(pd.DataFrame(made), spec="schema")[4:]
+    assert types == [
+        "| text | str |",
+        "| newer | str |",
+        "| mixed | object |",
+        "| day | datetime64 |",
+        "| zoned | datetime64[UTC] |",
+    ]
+    both = pd.DataFrame({name: made[name] for name in ("text", "newer")})
+    assert lines(both)[-1] == "| NaN | NaN |"

@@ -195,7 +195,7 @@ QUESTIONS: list[tuple[Callable[[], Any], str, list[Facts]]] = [
     (
         tables.sensor,
         "In which time zone is the index, and what period does it cover?",
-        [line("index: day", ", UTC]", "2024-01-01+00:00 to 2024-06-28+00:00")],
+        [line("index: day", "datetime64[UTC]", "2024-01-01+00:00 to 2024-06-28+00:00")],
     ),
     (
         tables.sensor,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -13,6 +15,11 @@ from h2o_magic.prompts.tables.cells import label
 from h2o_magic.prompts.tables.frames import Exact, Field, Frame, size
 
 _MOST_BOUNDED = 100_000
+#: Values by which a column of objects is judged.
+_MOST_JUDGED = 1000
+_UNIT = re.compile(
+    r"^((?:datetime|timedelta)64)\[(?:ns|us|ms|s)\]|(?<=64\[)(?:ns|us|ms|s), "
+)
 
 
 class PandasFrame(Frame):
@@ -68,8 +75,15 @@ class PandasFrame(Frame):
         return Exact(missing)
 
     def first(self, places: Sequence[int], count: int) -> list[tuple[object, ...]]:
-        columns = [self._column(place).iloc[:count].tolist() for place in places]
+        columns = [self._head(place, count) for place in places]
         return list(zip(*columns, strict=True))
+
+    def _head(self, place: int, count: int) -> list[object]:
+        values = self._column(place).iloc[:count].tolist()
+        if self.fields[place].dtype != "str":
+            return list(values)
+        # What is missing among texts is None or NaN, by the version of pandas.
+        return [value if isinstance(value, str) else math.nan for value in values]
 
     def _column(self, place: int) -> Any:
         if place < self._levels:
@@ -86,8 +100,10 @@ class PandasFrame(Frame):
     def _column_fields(self) -> Iterable[Field]:
         if self._is_frame:
             dtypes = self._value.dtypes
-            for name, dtype in zip(self._value.columns, dtypes, strict=True):
-                yield Field(name, _dtype_text(dtype))
+            for place, name in enumerate(self._value.columns):
+                dtype = dtypes.iloc[place]
+                column = self._value.iloc[:, place] if str(dtype) == "object" else None
+                yield Field(name, _dtype_text(dtype, column))
         else:
             yield Field(self._value.name, _dtype(self._value))
 
@@ -121,12 +137,17 @@ def _levels(index: Any) -> str:
 
 
 def _dtype(value: Any) -> str:
-    return _dtype_text(value.dtype)
+    return _dtype_text(value.dtype, value)
 
 
-def _dtype_text(dtype: Any) -> str:
+def _dtype_text(dtype: Any, column: Any) -> str:
+    """Return the same name whatever pandas calls it: 2 has texts as objects, and ns."""
     if getattr(dtype, "ordered", None):
         order = " < ".join(str(each) for each in dtype.categories[:8])
         more = " < …" if len(dtype.categories) > 8 else ""
         return f"category, ordered {order}{more}"
-    return str(dtype)
+    if str(dtype) == "object":
+        values = column[:_MOST_JUDGED].dropna().tolist()
+        texts = bool(values) and all(isinstance(value, str) for value in values)
+        return "str" if texts else "object"
+    return _UNIT.sub(r"\1", str(dtype))

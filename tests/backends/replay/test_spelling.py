@@ -6,10 +6,14 @@ may say two things in the same way, on purpose; the tests name what.
 
 from __future__ import annotations
 
-import json
+import importlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import combinations
+from json import dumps
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +30,8 @@ from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.config.parameters import PARAMETERS
 from h2o_magic.errors import ParameterError
 from tests.backends.replay.requests import png
+from tests.docs.pages import pages
+from tests.packages import importable
 from tests.setting_values import accepted
 
 ASKED = (system("Be brief."), user("Why?"), assistant("Because."), user("And?"))
@@ -94,7 +100,7 @@ def said_alike(found: dict[str, Any]) -> set[frozenset[str]]:
 @pytest.mark.parametrize("flavour", FLAVOURS)
 def test_a_body_of_openai_has_nothing_that_the_key_has_not(flavour: str) -> None:
     def spell(request: ChatRequest) -> str:
-        return json.dumps(make_body(request, flavour, "lab").document)
+        return dumps(make_body(request, flavour, "lab").document)
 
     found = spelled(spell, (*variants(), *pictured()))
     assert len(found) > 25
@@ -119,7 +125,7 @@ def test_a_question_of_gpt_gm_has_nothing_that_the_key_has_not(enforces: bool) -
         document = question.document(created)
         ids = {"id": None, "response_id": None}  # they are drawn, and say nothing
         document["options"] = {**document["options"], **ids}
-        return json.dumps([question.model, document])
+        return dumps([question.model, document])
 
     found = spelled(spell, variants())
     assert len(found) > 25
@@ -127,4 +133,31 @@ def test_a_question_of_gpt_gm_has_nothing_that_the_key_has_not(enforces: bool) -
     # enforce schemas gets none.
     left_out = {"plain", "do_sample True", "return_full_text False"}
     left_out |= set() if enforces else {"schema", "schema turned"}
+    assert said_alike(found) == set(map(frozenset, combinations(left_out, 2)))
+
+
+def test_a_body_of_another_packages_dialect_has_nothing_that_the_key_has_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (page,) = pages(("docs/dialects.md",))
+    page.write_files(tmp_path)
+    with importable(tmp_path / "h2o-magic-ollama"):
+        backend = importlib.import_module("h2o_magic_ollama").OllamaBackend("")
+    sent: list[str] = []
+
+    @contextmanager
+    def answer(*_: str, json: Any) -> Iterator[Any]:
+        sent.append(dumps(json))
+        yield SimpleNamespace(iter_lines=lambda: iter(()))
+
+    monkeypatch.setattr(backend, "_answer", answer)
+
+    def spell(request: ChatRequest) -> str:
+        assert list(backend.stream(request)) == []
+        return sent.pop()
+
+    found = spelled(spell, variants())
+    assert len(found) > 20
+    # It knows no schemas, and no demo weights that could be refused.
+    left_out = {"plain", "strict", "schema", "schema turned"}
     assert said_alike(found) == set(map(frozenset, combinations(left_out, 2)))
