@@ -402,6 +402,7 @@ def test_a_folder_of_as_many_answers_as_asked_for_is_measured_and_removed(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     monkeypatch.setattr(replay, "_PEERS", 20)
     monkeypatch.setattr(replay, "_AT_ONCE", 50)
+    monkeypatch.setattr(replay, "_COMPARED", 20)
     found: list[int] = []
     monkeypatch.setattr(
         replay,

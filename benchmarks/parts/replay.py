@@ -4,6 +4,9 @@ A look-up is all that a question costs before its first text: its key, the file,
 the check of what is in it. The answers are made in the way in which they are stored,
 each in a file of its own, and are a paragraph each.
 
+A miss that names the nearest stored question is measured with as many questions as are
+compared at most, of a page each.
+
 With peers, pycachy does the same on its own file with as many answers, which it keeps
 as the server sent them: it reads the file for a look-up, and writes it anew for each
 answer.
@@ -20,6 +23,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,15 +31,19 @@ from tempfile import TemporaryDirectory
 from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
-from h2o_magic.backends.base import ChatRequest
+from h2o_magic.backends.base import Backend, ChatRequest
+from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
 from h2o_magic.backends.replay.entry import StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, line
 from h2o_magic.backends.replay.key import digest, key_of
 from h2o_magic.chat.messages import system, user
+from h2o_magic.errors import ReplayMissError
 
 __all__ = ["measure"]
 
 _MOST_LOOK_UP, _MOST_WRITE, _MOST_OPENING = 0.2, 1.0, 50.0  # milliseconds
+_MOST_MISS = 1.0  # seconds
+_COMPARED = 2000
 _AT_ONCE = 1000  # look-ups, and writes, in a round
 _PEERS = 20_000  # answers beside a peer
 _CACHY = "pycachy==0.0.22"
@@ -46,6 +54,7 @@ _ASKED = ChatRequest(
     (system("Answer in one paragraph."), user("When were the sales highest?")),
     {"temperature": 0.2, "max_new_tokens": 200},
 )
+_WORDS = f"{_TEXT} {__doc__}".split()
 #: What pycachy does for a question that it does not know, and for its answer.
 _CACHYS = """
 import json, sys, time
@@ -77,6 +86,7 @@ def measure(options: Options) -> Iterator[Bar]:
             yield from _beside_cachy(times, Path(name), options.rounds)
         _fill(path, range(few, most))
         yield from _bars(most, _measured(path, most, options.rounds), why)
+        yield _missed(Path(name) / "questions", options.rounds)
 
 
 def _room(path: Path, wanted: int) -> tuple[int, str]:
@@ -162,6 +172,33 @@ def _bars(stored: int, times: _Times, note: str) -> Iterator[Bar]:
         milliseconds = [seconds * 1000 for seconds in times[name]]
         named = f"{stored:,} answers: {what}"
         yield Bar.median(named, milliseconds, "ms", most=most, note=note)
+
+
+def _missed(path: Path, rounds: int) -> Bar:
+    """Return how long it takes to tell which stored question is the nearest."""
+    words = random.Random(0).choices(sorted(set(_WORDS)), k=_COMPARED + 300)
+    replayed = Replayed(AnswerFolder(path), "lab", "answers/")
+    texts = [" ".join(words[n : n + 300]) for n in range(_COMPARED + 1)]
+    for text in texts[1:]:
+        asked = replace(_ASKED, messages=(user(text),))
+        key = replayed.key(asked)
+        answer = replace(_answer(), request=replayed.summary(asked))
+        replayed.folder.write(key, answer.as_json(key))
+    backend = ReplayBackend(_nobody, replayed, "only")
+    asked = replace(_ASKED, messages=(user(texts[0]),))
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        try:
+            backend.stream(asked)
+        except ReplayMissError:
+            times.append(time.perf_counter() - began)
+    what = f"{_COMPARED:,} answers: a miss that names the nearest"
+    return Bar.median(what, times, "s", most=_MOST_MISS)
+
+
+def _nobody() -> Backend:
+    raise AssertionError("nobody is asked")
 
 
 def _beside_cachy(ours: _Times, folder: Path, rounds: int) -> Iterator[Bar]:

@@ -174,19 +174,23 @@ def test_in_only_an_empty_folder_is_named_and_no_server_is_asked(
     with pytest.raises(ReplayMissError) as caught:
         asking.ask("One?").read()
     assert f"{tmp_path / 'answers'} has no answers" in str(caught.value)
+    assert asking.preview("One?").model == asking.settings["model"]
     assert server.others == 0
 
 
 @pytest.mark.parametrize("mode", ["on", "only"])
 def test_a_preview_says_what_would_be_replayed_without_the_server(
-    tmp_path: Path, mode: str
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session(Server(), tmp_path).ask("One?").read()
     gone = Server(gone=True)
     asking = session(gone, tmp_path, f"{mode} answers/")
     day = stored(tmp_path)[0]["answered"][:10]
+    counted: list[object] = []
+    monkeypatch.setattr(gone, "count_tokens", lambda *asked: counted.append(asked))
     shown = preview_plain(asking.preview("One?"))
     assert shown.endswith(f" · would be replayed, first answered {day}]")
+    assert counted == []
     shown = preview_plain(asking.preview("Two?"))
     would = "refused" if mode == "only" else "asked, and stored"
     assert shown.endswith(f" · not stored in answers/: would be {would}]")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -218,7 +219,7 @@ class ReplayBackend(Backend):
         )
         try:
             replayed.folder.write(key, answer.as_json(key))
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter for a count that is NaN
             replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
             return Replay("", why="not stored"), answer.text
         self._on_kept()
@@ -261,17 +262,22 @@ class ReplayBackend(Backend):
         """Yield what was asked of the stored answers, as far as there is time."""
         until = time.monotonic() + _LONGEST
         folder = self._replayed.folder
-        for key in islice(folder.keys(), _MOST_COMPARED):
-            if time.monotonic() > until:
-                return
-            if key in others:
-                continue
-            try:
-                entry = folder.read(key) or {}
-            except (DamagedEntryError, OSError):
-                continue
-            if entry.get("kind") == "answer" and isinstance(entry.get("request"), dict):
-                yield entry["request"]
+        with suppress(OSError):  # it cannot be listed
+            for key in islice(folder.keys(), _MOST_COMPARED):
+                if time.monotonic() > until:
+                    return
+                if key not in others and (asked := _asked(folder, key)) is not None:
+                    yield asked
+
+
+def _asked(folder: AnswerFolder, key: str) -> Summary | None:
+    """Return what an entry was asked; None if it cannot be read, or is no answer."""
+    with suppress(DamagedEntryError, OSError):
+        entry = folder.read(key) or {}
+        request = entry.get("request")
+        if entry.get("kind") == "answer" and isinstance(request, dict):
+            return request
+    return None
 
 
 def _told(key: str, answer: StoredAnswer, day: str = "", why: str = "") -> Replay:

@@ -14,6 +14,7 @@ from h2o_magic.backends.replay.summary import KEPT, Summary
 _CLOSEST = 12
 #: What tells questions apart, and how much more it tells than the other fields do.
 _TEXT, _WEIGHT = "question", 2
+_SHORT = 200  # characters
 _WORD = re.compile(r"\w+|[^\w\s]")
 
 
@@ -59,8 +60,9 @@ def _text(each: Summary) -> str:
 
 
 def _parts(text: str) -> set[str]:
-    """Return what a text is made of, so that one letter changes little of it."""
-    return {text[n : n + 3] for n in range(max(len(text) - 2, 1))}
+    """Return what a text is made of; in a short one, a letter changes little of it."""
+    begins = text[:_SHORT]
+    return {*text.split(), *(begins[n : n + 3] for n in range(len(begins) - 2))}
 
 
 def _same(old: object, new: object) -> float:

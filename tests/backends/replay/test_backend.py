@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.backend import ReplayCounts
 from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.backends.replay.key import key_of
-from h2o_magic.chat.events import Event, Finished, Replay, Source, TextDelta
+from h2o_magic.chat.events import Event, Finished, Replay, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.errors import BackendError, ConfigurationError, ReplayMissError
 from tests.backends.replay.inner import ANSWER, ASKED, Inner, around, entries
@@ -241,3 +243,49 @@ def test_requests_that_differ_in_a_secret_only_have_one_summary(path: Path) -> N
         summaries += [json.dumps(entry["request"]) for entry in entries(path / secret)]
     assert len(summaries) == 2
     assert len(set(summaries)) == 1
+
+
+# Nothing of the folder may cost the answer
+
+
+def test_a_number_that_json_does_not_have_costs_only_the_storing(path: Path) -> None:
+    lines: list[str] = []
+    inner = Inner(Usage(3, 2, writing_seconds=math.nan), Finished("Yes."))
+    events = list(around(inner, path, warn=lines.append).stream(ASKED))
+    assert (events[-1], told(events).why) == (Finished("Yes."), "not stored")
+    assert len(lines) == 1
+    assert entries(path) == []
+
+
+def test_a_folder_that_cannot_be_listed_costs_only_what_has_changed(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list(around(Inner(), path).stream(OTHER))
+
+    def refused(_: object) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "listdir", refused)
+    monkeypatch.setattr(os, "scandir", refused)
+    events = list(around(Inner(), path).stream(ASKED))
+    assert untold(events) == list(ANSWER)
+    assert told(events).why == ""
+
+
+def test_summaries_of_anything_cost_nothing(path: Path) -> None:
+    folder = AnswerFolder(path)
+    for n, request in enumerate([None, [], {}, {"question": 5, "earlier": "x"}]):
+        key = f"{n:02}" * 32
+        folder.write(key, {"kind": "answer", "request": request})
+    folder.write("ab" * 32, {})
+    events = list(around(Inner(), path).stream(ASKED))
+    assert untold(events) == list(ANSWER)
+
+
+def test_what_has_changed_since_is_told_when_it_is_asked_again(path: Path) -> None:
+    list(around(Inner(), path).stream(ASKED))
+    hotter = ChatRequest("m", ASKED.messages, {"temperature": 0.5})
+    events = list(around(Inner(), path).stream(hotter))
+    assert told(events).why == "asked again: temperature (was not set, now 0.5)"
+    other = ChatRequest("m", (user("Something else?"),))
+    assert told(around(Inner(), path).stream(other)).why == ""

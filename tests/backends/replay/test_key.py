@@ -23,6 +23,7 @@ from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.key import canonical, digest, key_of
 from h2o_magic.chat.messages import Message, assistant, system, user
 from h2o_magic.config.parameters import PARAMETERS
+from h2o_magic.prompts.encoding import from_picture
 from tests.backends.replay.requests import (
     IMAGES,
     JSON,
@@ -195,6 +196,15 @@ def test_an_image_counts_by_its_pixels_however_they_are_packed() -> None:
         assert canonical(png(bytes(other))) != canonical(levels[0])
     tall = png(bytes(24)), png(bytes(24), mode="L")
     assert canonical(tall[0]) != canonical(tall[1])
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "I;16"])
+def test_an_image_as_it_is_sent_counts_by_its_pixels(mode: str) -> None:
+    picture = Pillow.new(mode, (20, 10), 1)
+    picture.info = {"dpi": (72, 72), "comment": b"x"}
+    sent = from_picture(picture, "fig")
+    assert sent.media_type == "image/png"
+    assert canonical(sent) not in (sent.hash, "")
 
 
 def test_a_name_of_an_image_does_not_count_but_where_it_stands_does() -> None:
