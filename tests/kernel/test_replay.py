@@ -34,6 +34,21 @@ _FOOTER = re.compile(r"<sub>[^\n]*</sub>|\n\[[^\n]*\]\n?$")
 _NOT_ASKED = " As stored in answers/: the server was not asked."
 
 
+#: The keys of some questions begin so. If one changes, so do those of users' questions:
+#: their folders have no answers to these any more.
+KEYS = {
+    "What is a replay?": "3d7663ae7cd5",
+    "Third idea?": "f225caf5d64a",
+    "Which city is {best.name}?": "b780d86eb51e",
+    "Give me a table.": "a35fcd34a322",
+    "The data are {df}, the words are {words}, {settings} and so on.": "240865911e1e",
+    "What are {plain}?": "09e3f7f08466",
+    "What is on {picture}?": "8416aef8005f",
+    "Briefly?": "d4b7323ba408",
+    "With more?": "5c9932d5fb81",
+}
+
+
 class Servers:
     """Both servers of the notebook, which count everything that they are asked."""
 
@@ -115,6 +130,16 @@ def facts_of(ran: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def keys_of(ran: str) -> dict[str, str]:
+    """Return the beginning of the key of each question that has a cell of its own."""
+    facts = facts_of(ran)
+    sources = {c.id: c.source for c in nbformat.reads(ran, as_version=4).cells}
+    return {
+        sources[cell].partition("\n")[2]: known["replay_key"][:12]
+        for cell, known in facts.items()
+    }
+
+
 def clone(folder: Path, name: str) -> Path:
     """Commit a folder, and return a clone of it that is elsewhere."""
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -158,6 +183,8 @@ def test_a_notebook_of_fifty_answers_answers_itself(folder: Path) -> None:
     assert without_footers(second) == without_footers(first)
     assert not any(facts["first_answered"] for facts in facts_of(first).values())
     assert all(facts["first_answered"] for facts in facts_of(second).values())
+    keys = keys_of(first)
+    assert {question: keys[question] for question in KEYS} == KEYS
 
 
 #: What is done to a clone, and the environment in which it is run.
