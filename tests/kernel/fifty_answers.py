@@ -36,7 +36,7 @@ def doubled(x):
     return x * 2
 
 city_list = [City("Ulm", 126_000), City("Bonn", 331_000)]
-df = pd.DataFrame({"year": [2023, 2024, 2025], "size": [1.5, None, 3.0]})
+df = pd.DataFrame({"city": ["Ulm", None, "Bonn"], "size": [1.5, None, 3.0]})
 settings = {"b": {2, 1, 3}, "a": {"x", "y", "z", "w"}, "on": datetime.date(2026, 1, 2)}
 words = {"elm", "oak", "ash", "fir", "yew", "box", "bay", "fig"}
 plain = [Plain(), Plain(), threading.Lock(), doubled, lambda: 1]
@@ -153,7 +153,7 @@ _MODELS: list[dict[str, Any]] = [
 ]
 _FORMS = {
     "Give me JSON.": '[{"b": 1, "a": "é😀"}]',
-    "Give me a table.": "| year | size |\n| --- | --- |\n| 2023 | 1.5 |\n| 2024 | 2 |",
+    "Give me a table.": "| city | size |\n| --- | --- |\n| Ulm | 1.5 |\n| Bonn | 2 |",
     "Give me code.": "```python\nprint('run me')\n```",
     "Give me HTML.": "```html\n<b>bold</b> <script>alert(1)</script>\n```",
     "Give me a formula.": r"$$\int_0^1 x^2 \, dx = \frac{1}{3}$$",

@@ -41,9 +41,9 @@ KEYS = {
     "Third idea?": "f225caf5d64a",
     "Which city is {best.name}?": "b780d86eb51e",
     "Give me a table.": "a35fcd34a322",
-    "The data are {df}, the words are {words}, {settings} and so on.": "240865911e1e",
-    "What are {plain}?": "09e3f7f08466",
-    "What is on {picture}?": "8416aef8005f",
+    "The data are {df}, the words are {words}, {settings} and so on.": "26a26293a6d0",
+    "What are {plain}?": "a5a244975715",
+    "What is on {picture}?": "3e4235aa4259",
     "Briefly?": "d4b7323ba408",
     "With more?": "5c9932d5fb81",
 }
