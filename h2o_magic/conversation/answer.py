@@ -402,8 +402,8 @@ class Answer:
 
     def _is_same(self, turn: Turn) -> bool:
         """Return whether a replayed turn is the one before it, which then stays."""
-        before = self._kept_in.same_before(turn.id, self.text)
-        if before is None or not self._kept_in.withdraw(turn.id):
+        before = self._kept_in.keep_before(turn.id, self.text)
+        if before is None:
             return False
         thread, self._turn, self._replaces_same = self.question.thread, before, True
         self._conversation.notifications.send(

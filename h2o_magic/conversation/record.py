@@ -168,9 +168,16 @@ class Record:
                 self._running.pop(id, None)
             return done
 
-    def same_before(self, id: int, answer: str) -> Turn | None:  # noqa: A002 - as in `update`
-        """Return the turn that one has replaced, if it asked and answered the same."""
-        return self._run(READ, changes.same_before, id, answer)
+    def keep_before(self, id: int, answer: str) -> Turn | None:  # noqa: A002 - as in `update`
+        """Withdraw a question that the turn before it had asked and answered the same.
+
+        Return that turn, which stays; None if there is none.
+        """
+        with self._lock:
+            before = self._run(WRITE, changes.keep_before, id, answer)
+            if before is not None:
+                self._running.pop(id, None)
+            return before
 
     def drop(self, thread: str, number: int) -> Turn:
         return self._run(WRITE, changes.drop, thread, number)

@@ -381,6 +381,36 @@ def test_the_same_turn_stays_the_same_turn(tmp_path: Path) -> None:
     assert len(asking.versions(1).turns) == 1
 
 
+def test_the_same_turn_goes_over_to_a_cell_with_a_new_id(
+    tmp_path: Path, home: Path
+) -> None:
+    file = tmp_path / "chat.ipynb"
+    file.write_text(json.dumps({"cells": []}))
+    for kernel in ("before", "after"):
+        asking = session(Server(), tmp_path)
+        asking.record = Record(home / "conversations", f"file:{file}", file=file)
+        for number, question in enumerate(("One?", "Two?")):
+            answer = asking.ask(question, cell=f"{kernel}{number}")
+            answer.read()
+            assert answer.facts.outdated_turns == 0
+        assert [turn.cell for turn in asking.turns()] == [f"{kernel}0", f"{kernel}1"]
+        assert [len(asking.versions(n).turns) for n in (1, 2)] == [1, 1]
+        asking.close()
+
+
+def test_a_turn_that_was_asked_before_another_answer_is_asked_anew(
+    tmp_path: Path,
+) -> None:
+    asking = session(Server(), tmp_path)
+    for cell, question in (("a", "One?"), ("b", "Two?"), ("a", "Else?"), ("a", "One?")):
+        asking.ask(question, cell=cell).read()
+    assert [turn.outdated for turn in asking.turns()] == [False, True]
+    again = asking.ask("Two?", cell="b")
+    again.read()
+    assert again.facts.first_answered
+    assert [turn.outdated for turn in asking.turns()] == [False, False]
+
+
 def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
     tmp_path: Path,
 ) -> None:

@@ -62,18 +62,32 @@ def withdraw(database: Database, id_: int, *, if_replaced: bool) -> bool:
     return True
 
 
-def same_before(database: Database, id_: int, answer: str) -> Turn | None:
-    """Return the turn that one has replaced, if it asked and answered the same."""
-    old_id = database.value(
-        "SELECT old.id FROM turns AS old JOIN turns AS new ON old.removed = new.added"
-        " WHERE new.id = ? AND old.thread = new.thread",
+def keep_before(database: Database, id_: int, answer: str) -> Turn | None:
+    """Withdraw a question if the turn that it replaced asked and answered the same.
+
+    That turn is returned; it belongs to the cell that has asked now. One that was asked
+    before an earlier answer changed stays replaced.
+    """
+    found = database.execute(
+        "SELECT old.id, old.thread, old.position, old.sequence FROM turns AS old"
+        " JOIN turns AS new ON old.removed = new.added AND old.thread = new.thread"
+        " WHERE new.id = ?",
         [id_],
-    )
-    if old_id is None:
+    ).fetchone()
+    if found is None:
         return None
-    old, new = rows.read(database, old_id), rows.read(database, id_)
+    (old_id, *place, sequence), new = found, rows.read(database, id_)
+    old = replace(rows.read(database, old_id), cell=new.cell)
     kept = {"asked_at": old.asked_at, "facts": old.facts, "status": "complete"}
-    return old if old == replace(new, answer=answer, **kept) else None  # type: ignore[arg-type]
+    if old != replace(new, answer=answer, **kept):  # type: ignore[arg-type]
+        return None
+    if turns.before(database, *place)[1] > sequence:
+        return None
+    if not withdraw(database, id_, if_replaced=True):
+        return None
+    cell = rows.stored(new.cell)
+    database.execute("UPDATE turns SET cell = ? WHERE id = ?", (cell, old_id))
+    return old
 
 
 def restore(database: Database, thread: str, turn: Turn) -> None:
