@@ -31,6 +31,9 @@ class Answering(Protocol):
     def current_model_name(self) -> str:
         """Return the model that answers where none was chosen; empty if unknown."""
 
+    def adopt(self, model: str) -> None:
+        """Use a model until the server changes, where none was chosen."""
+
     def recommended_system(self, model: str) -> str:
         """Return the system text for a model where none was chosen; may be empty."""
 

@@ -288,8 +288,11 @@ class Connection:
     def current_model(self) -> ModelInfo | None:
         """Return what the server says of the model that would answer; None if nothing.
 
-        A local server that is not running is not started for that.
+        A local server that is not running is not started for that, and none is asked
+        where `replay` is ``only``.
         """
+        if ReplayChoice.of(str(self._settings["replay"])).mode == "only":
+            return None
         if not self._settings["server"] and not _runs_here():
             return None
         with suppress(BackendError, ConfigurationError):
@@ -334,6 +337,16 @@ class Connection:
                     )
                 self._settled = bool(server)
         return self.resolve()
+
+    def adopt(self, model: str) -> None:
+        """Use a model until the server changes, where none was chosen."""
+        server = str(self._settings["server"])
+        if model == self.resolve():
+            return
+        if server:
+            model_choice.settle(self._settings, [ModelInfo(model)], server)
+        else:
+            model_choice.adopt_default(self._settings, model, _HERE)
 
     def recommended_system(self, model: str) -> str:
         """Return the system text that the local server recommends for a model."""

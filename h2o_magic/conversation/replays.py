@@ -61,10 +61,12 @@ class Replays:
 
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
-        mode = mode_of(question.replay, fresh=question.fresh)
+        choice, speed = question.replay, question.replay_speed
+        mode = mode_of(choice, fresh=question.fresh)
         asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
-        replayed = self.replayed(question.replay, server, **asker)
-        return ReplayedAnswering(asked, Asked, replayed, mode, question.replay_speed)
+        replayed = self.replayed(choice, server, **asker)
+        learns = choice.mode == "refresh"  # what is asked again alone learns nothing
+        return ReplayedAnswering(asked, Asked, replayed, mode, speed, learns=learns)
 
     def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
         """Return what answers from a folder for a server, by the setting's name."""
@@ -131,8 +133,11 @@ class ReplayedAnswering(Answering):
         replayed: Replayed,
         mode: ReplayMode,
         speed: float,
+        *,
+        learns: bool,
     ) -> None:
         self._asked = asked
+        self._learns = learns
         self._replayed = replayed
         self._mode = mode
         self._new: list[Learned] = []
@@ -164,7 +169,13 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
-        return self._known(str, "model", "", ask) or ""
+        name = self._known(str, "model", "", ask) or ""
+        if name:
+            self.adopt(name)
+        return name
+
+    def adopt(self, model: str) -> None:
+        self._asked.adopt(model)
 
     def recommended_system(self, model: str) -> str:
         ask = self._asked.recommended_system
@@ -187,7 +198,7 @@ class ReplayedAnswering(Answering):
     ) -> _T | None:
         """Return a fact from the folder, else from the server, if it may be asked."""
         fact = Learned(what, self._replayed.server, model)
-        if self._mode != "refresh":
+        if not self._learns:
             value = learned(self._replayed, fact)
             if value is None or isinstance(value, kind):
                 return value

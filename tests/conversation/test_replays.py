@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from h2o_magic.chat.events import (
     TextDelta,
     Usage,
 )
+from h2o_magic.config import paths
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
 from h2o_magic.conversation.preview import preview_plain
@@ -44,6 +46,7 @@ class Server(Backend):
         self.text = "Answer {n}"
         self.reason: FinishReason = "end"
         self.refuses_schemas = False
+        self.holds = 2048
 
     @property
     def url(self) -> str:
@@ -65,7 +68,7 @@ class Server(Backend):
 
     def models(self) -> list[ModelInfo]:
         self._ask()
-        return [ModelInfo("small", context=2048, vision=False)]
+        return [ModelInfo("small", context=self.holds, vision=False)]
 
     def _ask(self) -> None:
         if self.gone:
@@ -109,6 +112,22 @@ def test_the_model_behind_a_default_is_that_of_the_first_run(tmp_path: Path) -> 
     answer = session(Server(gone=True), tmp_path).ask("One?")
     answer.read()
     assert answer.facts.model == "small"
+
+
+def test_the_model_behind_a_default_is_the_one_that_the_settings_show(
+    tmp_path: Path,
+) -> None:
+    first, second = (session(Server(gone=n > 0), tmp_path) for n in range(2))
+    shown = []
+    for asking in (first, second):
+        ask_all(asking)
+        shown.append((asking.settings["model"], asking.settings.origin("model")))
+    assert shown == [("small", "the first of lab")] * 2
+    second.settings.set("server", "other")
+    assert not second.settings.is_set("model")
+    second.settings.set("model", "chosen")
+    second.connection.adopt("small")
+    assert second.settings["model"] == "chosen"
 
 
 def test_a_replayed_answer_has_the_facts_of_the_first_one(tmp_path: Path) -> None:
@@ -155,25 +174,38 @@ def test_in_only_an_empty_folder_is_named_and_no_server_is_asked(
     with pytest.raises(ReplayMissError) as caught:
         asking.ask("One?").read()
     assert f"{tmp_path / 'answers'} has no answers" in str(caught.value)
+    assert asking.preview("One?").model == asking.settings["model"]
     assert server.others == 0
 
 
 @pytest.mark.parametrize("mode", ["on", "only"])
 def test_a_preview_says_what_would_be_replayed_without_the_server(
-    tmp_path: Path, mode: str
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session(Server(), tmp_path).ask("One?").read()
     gone = Server(gone=True)
     asking = session(gone, tmp_path, f"{mode} answers/")
     day = stored(tmp_path)[0]["answered"][:10]
+    counted: list[object] = []
+    monkeypatch.setattr(gone, "count_tokens", lambda *asked: counted.append(asked))
     shown = preview_plain(asking.preview("One?"))
     assert shown.endswith(f" · would be replayed, first answered {day}]")
+    assert counted == []
     shown = preview_plain(asking.preview("Two?"))
     would = "refused" if mode == "only" else "asked, and stored"
     assert shown.endswith(f" · not stored in answers/: would be {would}]")
     assert not asking.preview("One?", replay="off").replay
     counts = asking.connection.replays.counts
     assert (counts.hits, counts.misses, gone.others) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("mode", "asks"), [("only", False), ("on", True)])
+def test_in_only_no_server_is_asked_for_the_status(
+    tmp_path: Path, mode: str, asks: bool
+) -> None:
+    server = Server()
+    session(server, tmp_path, f"{mode} answers/").current_model()
+    assert (server.others > 0) is asks
 
 
 def test_a_miss_in_only_leaves_the_turn_that_was_there(tmp_path: Path) -> None:
@@ -209,6 +241,25 @@ def test_one_question_is_asked_again_where_that_is_wanted(
         assert asking.regenerate(1).wait(10)
     assert len(server.requests) == 2
     assert [entry["text"] for entry in stored(tmp_path)] == ["Answer 2"]
+
+
+def test_a_question_that_is_asked_again_is_prepared_as_the_first_time(
+    tmp_path: Path,
+) -> None:
+    questions, server = ["One?", "Two?", "Three?"], Server()
+    server.text = "word " * 700
+    asking = session(server, tmp_path)
+    ask_all(asking, questions)
+    server.holds = 100_000  # and so earlier turns would have room
+    asking.connection.disconnect()
+    answer = asking.retry()
+    answer.read()
+    assert answer.facts.sent_turns == 0
+    assert len(server.requests) == 4
+    ask_all(session(server, tmp_path), questions)
+    assert len(server.requests) == 4
+    ask_all(session(server, tmp_path, "refresh answers/"), questions)
+    assert [len(request.messages) for request in server.requests[4:]] == [1, 3, 5]
 
 
 def test_only_and_fresh_exclude_each_other(tmp_path: Path) -> None:
@@ -387,3 +438,25 @@ def test_a_stored_answer_that_is_shown_as_it_came_can_be_stopped(
     list(events)
     assert answer.facts.status == "stopped"
     assert answer.facts.first_answered == ""
+
+
+def test_the_users_own_store_is_for_this_user_only(tmp_path: Path, home: Path) -> None:
+    first = ask_all(session(Server(), tmp_path, "on"))
+    assert not (tmp_path / "answers").exists()
+    folder = paths.answers_folder()
+    assert home in folder.parents
+    modes = {file.stat().st_mode & 0o777 for file in folder.glob("??/*.json")}
+    assert (folder.stat().st_mode & 0o777, modes) == (0o700, {0o600})
+    gone = Server(gone=True)
+    assert ask_all(session(gone, tmp_path / "elsewhere", "only")) == first
+
+
+def test_sessions_that_share_a_folder_at_once_need_no_server_later(
+    tmp_path: Path,
+) -> None:
+    questions = [f"Question {n}?" for n in range(20)]
+    both = [session(Server(), tmp_path) for _ in range(2)]
+    with ThreadPoolExecutor() as pool:
+        told = list(pool.map(lambda each: ask_all(each, questions), both))
+    later = ask_all(session(Server(gone=True), tmp_path, "only answers/"), questions)
+    assert all(text in pair for text, *pair in zip(later, *told, strict=True))

@@ -1,0 +1,272 @@
+"""A notebook of fifty answers that answers itself: without a request, byte for byte."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import nullcontext
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook
+from PIL import Image
+
+from h2o_magic.conversation.record import Record
+from tests.backends.scripted import ScriptedServer
+from tests.kernel.conftest import Notebook, running_kernel
+from tests.kernel.fifty_answers import ANSWERS, notebook, serving
+from tests.kernel.forked import forked_kernels
+from tests.stand_in import StandIn, stand_in
+
+#: The footer of an answer, in Markdown and in plain text.
+_FOOTER = re.compile(r"<sub>[^\n]*</sub>|\n\[[^\n]*\]\n?$")
+_NOT_ASKED = " As stored in answers/: the server was not asked."
+
+
+class Servers:
+    """Both servers of the notebook, which count everything that they are asked."""
+
+    def __init__(self, chat: ScriptedServer, gptgm: StandIn) -> None:
+        self._chat, self._gptgm = chat, gptgm
+        self.notebook = notebook(chat.url, gptgm.url)
+
+    @property
+    def requests(self) -> int:
+        return len(self._chat.requests) + len(self._gptgm.requests)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The folder of the notebook, with the files that it attaches."""
+    folder = tmp_path / "notebooks"
+    folder.mkdir()
+    Image.new("RGB", (40, 30), (0, 0, 255)).save(folder / "figure.png")
+    (folder / "notes.txt").write_text("Some notes.\n" * 5)
+    return folder
+
+
+@pytest.fixture
+def servers() -> Iterator[Servers]:
+    with serving() as chat, stand_in() as gptgm:
+        yield Servers(chat, gptgm)
+
+
+def run_all(
+    made: NotebookNode,
+    folder: Path,
+    home: str,
+    *,
+    forked: bool = True,
+    errors: bool = False,
+    kernel: str = "python3",
+    **environ: str,
+) -> str:
+    """Run a notebook in a new kernel, and return it as it is saved."""
+    ran = deepcopy(made)
+    client = NotebookClient(
+        ran,
+        timeout=120,
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(folder)}},
+        allow_errors=errors,
+        record_timing=False,
+        coalesce_streams=True,  # what is printed comes in pieces, by a clock
+    )
+    home = str(folder.parent / home)
+    with forked_kernels() if forked else nullcontext():
+        client.execute(env={**os.environ, "H2O_MAGIC_HOME": home, **environ})
+    ran.metadata.pop("language_info")  # which interpreter ran it
+    return str(nbformat.writes(ran))
+
+
+def without_footers(ran: str) -> str:
+    """Return a saved notebook without what says whether it was replayed."""
+    made = nbformat.reads(ran, as_version=4)
+    for output in (output for cell in made.cells for output in cell.outputs):
+        output.get("metadata", {}).get("h2o_magic", {}).pop("first_answered", None)
+        for kind, text in output.get("data", {}).items():
+            if isinstance(text, str):
+                output.data[kind] = _FOOTER.sub("", text).replace(_NOT_ASKED, "")
+    return str(nbformat.writes(made))
+
+
+def facts_of(ran: str) -> dict[str, dict[str, Any]]:
+    """Return the facts of the last answer of each cell that shows one."""
+    return {
+        cell.id: output.metadata.h2o_magic
+        for cell in nbformat.reads(ran, as_version=4).cells
+        for output in cell.outputs
+        if "h2o_magic" in output.get("metadata", {})
+    }
+
+
+def clone(folder: Path, name: str) -> Path:
+    """Commit a folder, and return a clone of it that is elsewhere."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
+    target = folder.parent / name / "a clone"
+    for command in (
+        [*git, "init", "--quiet"],
+        [*git, "add", "."],
+        [*git, "commit", "--quiet", "-m", "Keep answers"],
+        [*git, "clone", "--quiet", str(folder), str(target)],
+    ):
+        subprocess.run(command, cwd=folder, check=True)
+    return target
+
+
+def with_line_ends_of_windows(folder: Path) -> None:
+    for file in (*folder.glob("answers/**/*.*"), folder / "notes.txt"):
+        if file.is_file():
+            file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+
+
+def with_equal_times(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+
+
+def test_a_notebook_of_fifty_answers_answers_itself(folder: Path) -> None:
+    with serving() as chat, stand_in() as gptgm:
+        servers = Servers(chat, gptgm)
+        first = run_all(servers.notebook, folder, "home")
+        asked = [r for r in chat.requests if r.path == "/v1/chat/completions"]
+        assert len(asked) + len(gptgm.asked) == ANSWERS
+        before = servers.requests
+        second = run_all(servers.notebook, folder, "home")
+        assert servers.requests == before
+    elsewhere = clone(folder, "clones")
+    with_line_ends_of_windows(elsewhere)
+    with_equal_times(elsewhere)
+    only = {"forked": False, "H2O_MAGIC_REPLAY": "only"}
+    third = run_all(servers.notebook, elsewhere, "home", **only)  # type: ignore[arg-type]
+    assert third == second
+    assert without_footers(second) == without_footers(first)
+    assert not any(facts["first_answered"] for facts in facts_of(first).values())
+    assert all(facts["first_answered"] for facts in facts_of(second).values())
+
+
+def shown(kernel: Notebook, made: NotebookNode) -> list[list[dict[str, Any]]]:
+    """Run the cells as JupyterLab does, and return what each one shows at its end."""
+    return [kernel.run(cell.source, cell.id).outputs for cell in made.cells]
+
+
+def kept(home: Path, path: Path) -> dict[str, Any]:
+    """Return the turns of all threads, with the versions of each."""
+    record = Record(home / "conversations.sqlite3", f"file:{path}")
+    kept = {}
+    for thread in record.threads():
+        turns = record.turns(thread.name)
+        kept[thread.name] = [(t, record.versions(thread.name, t.number)) for t in turns]
+    record.close()
+    return kept
+
+
+def test_restarted_and_run_again_in_jupyterlab_the_conversation_is_the_same(
+    folder: Path, home: Path, servers: Servers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    path = folder / "n.ipynb"
+    made = servers.notebook
+    made.cells.append(new_code_cell("%h2o history --last 100", id="history"))
+    seen = []
+    for _ in range(2):
+        with running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+            outputs = shown(kernel, made)
+        seen.append((servers.requests, kept(home, path), outputs[-1]))
+    assert seen[1] == seen[0]
+    turns = [turn for kept in seen[0][1].values() for turn, _ in kept]
+    assert len(turns) == 42
+    assert not any(turn.outdated for turn in turns)
+    versions = [versions for kept in seen[0][1].values() for _, versions in kept]
+    assert {len(each.turns) for each in versions} == {1}
+
+
+def small(server: str, *cells: str) -> NotebookNode:
+    """Return a notebook of a few cells that stores its answers."""
+    begin = "%load_ext h2o_magic\n%config H2OMagics.replay = 'answers/'\n%cd -q /"
+    texts = [begin, f"%h2o connect {server} --name lab", *cells]
+    made = [new_code_cell(text, id=f"c{n}") for n, text in enumerate(texts)]
+    return new_notebook(cells=made)
+
+
+ASIDE = "%%h2o --no-history\nHow many lived here in {}?"
+LINES = (ASIDE.format(2023), "%%h2o\nFirst?", "%%h2o\nSecond?", "%%h2o\nThird?")
+
+
+def test_only_what_was_changed_fails_in_only_and_is_asked_in_on(folder: Path) -> None:
+    with serving() as chat:
+        run_all(small(chat.url, *LINES), folder, "home")
+        before = json.loads(run_all(small(chat.url, *LINES), folder, "home"))
+        requests = len(chat.requests)
+        changed = small(chat.url, ASIDE.format(2024), *LINES[1:])
+        only = {"H2O_MAGIC_REPLAY": "only"}
+        ran = json.loads(run_all(changed, folder, "home", errors=True, **only))
+        assert ran["cells"][3:] == before["cells"][3:]
+        (failed,) = ran["cells"][2]["outputs"]
+        assert re.search("was .*2023.*now .*2024", failed["text"][0])
+        with pytest.raises(CellExecutionError, match=r"the prompt \(was"):
+            run_all(changed, folder, "home", **only)
+        assert len(chat.requests) == requests
+        ran = json.loads(run_all(changed, folder, "home"))
+        assert ran["cells"][3:] == before["cells"][3:]
+        assert re.search("asked again: .*2023.*2024", str(ran["cells"][2]["outputs"]))
+        assert len(chat.requests) == requests + 1
+        # An answer that changes is read by the questions that follow.
+        changed.cells[4].source = "%%h2o\nSecond one?"
+        ran = json.loads(run_all(changed, folder, "home"))
+        assert len(chat.requests) == requests + 1 + 2
+        notes = [
+            cell["outputs"][0]["metadata"]["h2o_magic"]["notes"]
+            for cell in ran["cells"][2:]
+        ]
+        assert [len(each) for each in notes] == [0, 0, 1, 1]
+        assert "Second one" in notes[2][0]
+        assert "an earlier question" in notes[3][0]
+
+
+CELL = "%%h2o\nWhat is a replay?"
+
+
+def test_a_replay_comes_as_it_first_came_and_can_be_stopped(
+    folder: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    path = folder / "n.ipynb"
+    with serving() as chat, running_kernel(JPY_SESSION_NAME=str(path)) as kernel:
+        shown(kernel, small(chat.url, CELL))
+        pause_after_one_piece(folder)
+        requests = len(chat.requests)
+        whole = kernel.run(CELL, "c2").markdown
+        asked = kernel.start(CELL.replace("\n", " --replay-speed 1\n"), "c2")
+        seen = kernel.read(asked, lambda run: "**Answer 1**" in str(run.outputs))
+        kernel.manager.interrupt_kernel()
+        run = kernel.finish(asked, seen)
+        assert run.status == "error"
+        answer, _ = run.outputs
+        assert "\n\n<sub>■ stopped" in answer["data"]["text/markdown"]
+        ((turn, _),) = kept(home, path)["main"]
+        assert (turn.status, len(turn.answer)) == ("stopped", 40)
+        assert kernel.run(CELL, "c2").markdown == whole
+        ((turn, _),) = kept(home, path)["main"]
+        assert turn.status == "complete"
+        assert len(chat.requests) == requests
+
+
+def pause_after_one_piece(folder: Path) -> None:
+    """Have the stored answer's second piece come an hour after the first."""
+    for file in folder.glob("answers/??/*.json"):
+        entry = json.loads(file.read_bytes())
+        if entry["kind"] == "answer":
+            (_, first), *others = entry["pieces"]
+            entry["pieces"] = [[0, first], *([3_600_000, size] for _, size in others)]
+            entry["seconds"] = 3600
+            file.write_text(json.dumps(entry))
