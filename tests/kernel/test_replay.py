@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from copy import deepcopy
 from pathlib import Path
@@ -27,9 +28,25 @@ from tests.kernel.fifty_answers import ANSWERS, notebook, serving
 from tests.kernel.forked import forked_kernels
 from tests.stand_in import StandIn, stand_in
 
+ROOT = Path(__file__).parents[2]
 #: The footer of an answer, in Markdown and in plain text.
 _FOOTER = re.compile(r"<sub>[^\n]*</sub>|\n\[[^\n]*\]\n?$")
 _NOT_ASKED = " As stored in answers/: the server was not asked."
+
+
+#: The keys of some questions begin so. If one changes, so do those of users' questions:
+#: their folders have no answers to these any more.
+KEYS = {
+    "What is a replay?": "3d7663ae7cd5",
+    "Third idea?": "f225caf5d64a",
+    "Which city is {best.name}?": "b780d86eb51e",
+    "Give me a table.": "a35fcd34a322",
+    "The data are {df}, the words are {words}, {settings} and so on.": "240865911e1e",
+    "What are {plain}?": "09e3f7f08466",
+    "What is on {picture}?": "8416aef8005f",
+    "Briefly?": "d4b7323ba408",
+    "With more?": "5c9932d5fb81",
+}
 
 
 class Servers:
@@ -42,6 +59,10 @@ class Servers:
     @property
     def requests(self) -> int:
         return len(self._chat.requests) + len(self._gptgm.requests)
+
+    def close(self) -> None:
+        """Have the server that answers nearly all refuse connections."""
+        self._chat.close()
 
 
 @pytest.fixture
@@ -109,6 +130,16 @@ def facts_of(ran: str) -> dict[str, dict[str, Any]]:
     }
 
 
+def keys_of(ran: str) -> dict[str, str]:
+    """Return the beginning of the key of each question that has a cell of its own."""
+    facts = facts_of(ran)
+    sources = {c.id: c.source for c in nbformat.reads(ran, as_version=4).cells}
+    return {
+        sources[cell].partition("\n")[2]: known["replay_key"][:12]
+        for cell, known in facts.items()
+    }
+
+
 def clone(folder: Path, name: str) -> Path:
     """Commit a folder, and return a clone of it that is elsewhere."""
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
@@ -116,7 +147,7 @@ def clone(folder: Path, name: str) -> Path:
     for command in (
         [*git, "init", "--quiet"],
         [*git, "add", "."],
-        [*git, "commit", "--quiet", "-m", "Keep answers"],
+        [*git, "commit", "--quiet", "--allow-empty", "-m", "Keep answers"],
         [*git, "clone", "--quiet", str(folder), str(target)],
     ):
         subprocess.run(command, cwd=folder, check=True)
@@ -152,6 +183,78 @@ def test_a_notebook_of_fifty_answers_answers_itself(folder: Path) -> None:
     assert without_footers(second) == without_footers(first)
     assert not any(facts["first_answered"] for facts in facts_of(first).values())
     assert all(facts["first_answered"] for facts in facts_of(second).values())
+    keys = keys_of(first)
+    assert {question: keys[question] for question in KEYS} == KEYS
+
+
+#: What is done to a clone, and the environment in which it is run.
+VARIANTS: dict[str, tuple[Callable[[Path], object], dict[str, str]]] = {
+    "the server is gone": (lambda _: None, {}),
+    "only": (lambda _: None, {"H2O_MAGIC_REPLAY": "only"}),
+    "line ends of Windows": (with_line_ends_of_windows, {}),
+    "equal times": (with_equal_times, {}),
+    "other hashes": (lambda _: None, {"PYTHONHASHSEED": "7"}),
+    "another time zone": (lambda _: None, {"TZ": "Pacific/Kiritimati"}),
+    "another language": (lambda _: None, {"LC_ALL": "C", "PYTHONUTF8": "0"}),
+}
+
+
+@pytest.fixture
+def replayed(folder: Path, servers: Servers) -> str:
+    """The notebook as it is saved after it was asked once, and replayed."""
+    run_all(servers.notebook, folder, "home")
+    return run_all(servers.notebook, folder, "home")
+
+
+@pytest.mark.nightly
+def test_nothing_around_the_notebook_changes_what_it_shows(
+    folder: Path, servers: Servers, replayed: str
+) -> None:
+    servers.close()
+    before = servers.requests
+    for number, (name, (change, environ)) in enumerate(VARIANTS.items()):
+        elsewhere = clone(folder, f"clone {number}")
+        change(elsewhere)
+        ran = run_all(servers.notebook, elsewhere, "home", forked=False, **environ)
+        assert ran == replayed, name
+    assert servers.requests == before
+
+
+@pytest.mark.nightly
+def test_what_was_asked_anew_is_what_is_replayed_later(
+    folder: Path, servers: Servers, replayed: str
+) -> None:
+    refreshed = run_all(servers.notebook, folder, "home", H2O_MAGIC_REPLAY="refresh")
+    assert without_footers(refreshed) != without_footers(replayed)
+    before = servers.requests
+    again = run_all(servers.notebook, folder, "home")
+    assert without_footers(again) == without_footers(refreshed)
+    assert servers.requests == before
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("version", range(10, 15))
+def test_another_python_shows_the_same(
+    folder: Path,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    version: int,
+) -> None:
+    python = shutil.which(f"python3.{version}")
+    needed = "import ipykernel, ipywidgets, requests, pandas, PIL, h2o_magic.ipython"
+    environ = {"PYTHONPATH": str(ROOT)}
+    trial = [python or "python", "-c", needed]
+    if not python or subprocess.run(trial, env=environ, check=False).returncode:
+        pytest.skip(f"no Python 3.{version} with what this package needs")
+    spec = folder.parent / "kernels/other/kernel.json"
+    spec.parent.mkdir(parents=True)
+    start = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    spec.write_text(json.dumps({"argv": start, "display_name": "", "language": ""}))
+    monkeypatch.setenv("JUPYTER_PATH", str(folder.parent))
+    replayed, servers = (request.getfixturevalue(n) for n in ("replayed", "servers"))
+    made = servers.notebook
+    ran = run_all(made, folder, "other", forked=False, kernel="other", **environ)
+    assert ran == replayed
 
 
 def shown(kernel: Notebook, made: NotebookNode) -> list[list[dict[str, Any]]]:
