@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import Backend
-from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.folder import AnswerFolder
+from h2o_magic.backends.replay.replayed import Replayed
 from tests.backends import test_contract
 from tests.backends.dialects import DIALECTS, Dialect
 
