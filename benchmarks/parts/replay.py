@@ -32,10 +32,11 @@ from benchmarks.apparatus.environments import InstallationError, environment
 from benchmarks.bars import Bar
 from benchmarks.parts import Options
 from h2o_magic.backends.base import Backend, ChatRequest
-from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.entry import StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, line
 from h2o_magic.backends.replay.key import digest, key_of
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.chat.messages import system, user
 from h2o_magic.errors import ReplayMissError
 

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from h2o_magic.backends.base import Backend, ChatRequest
-from h2o_magic.backends.replay.backend import ReplayBackend, ReplayCounts, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.key import digest
+from h2o_magic.backends.replay.replayed import ReplayCounts, Replayed
 from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import Event

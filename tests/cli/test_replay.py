@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.backends.replay.key import digest, key_of
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta, Usage
 from h2o_magic.chat.messages import system, user

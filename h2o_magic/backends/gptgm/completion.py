@@ -19,7 +19,8 @@ from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.http_backend import Messages, check_types, checked_messages
 from h2o_magic.backends.local import locate
-from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.definitions import LOCAL

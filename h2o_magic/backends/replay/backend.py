@@ -2,95 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.replay.differences import differences
 from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
-from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
-from h2o_magic.backends.replay.key import key_of
-from h2o_magic.backends.replay.nearest import is_near, nearest
+from h2o_magic.backends.replay.folder import DamagedEntryError
+from h2o_magic.backends.replay.misses import miss, what_changed
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.replay.streams import Recording, Replaying
-from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
-from h2o_magic.config import paths
-from h2o_magic.config.replay import ReplayChoice, ReplayMode
-from h2o_magic.errors import ReplayMissError
-
-#: Entries that are compared to find the nearest, and seconds for that.
-_MOST_COMPARED, _LONGEST = 2000, 1.0
-
-
-@dataclass
-class ReplayCounts:
-    """How many questions of a session were replayed, and how many were not stored.
-
-    Of the latter, `refused` were not asked, since nobody may be. `cells` has the key of
-    the cell, or None, by that of each answer that was given.
-    """
-
-    hits: int = 0
-    misses: int = 0
-    refused: int = 0
-    cells: dict[str, str | None] = field(default_factory=dict)
-
-    def __str__(self) -> str:
-        asked = self.misses - self.refused
-        counts = {"replayed": self.hits, "asked": asked, "missing": self.refused}
-        return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n)
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """What a :class:`ReplayBackend` works with; one for each server and folder.
-
-    `server` is its name in keys, `shown` what users call the folder. `mask` takes
-    secrets out of a text. `weights` returns the digest of the weights that would answer
-    for a model now; empty if that is not known. `warn` gets a line if the folder cannot
-    be written. `asker` is the key of the cell that asks; None without one. Paths of
-    models are relative to `base`.
-    """
-
-    folder: AnswerFolder
-    server: str
-    shown: str
-    mask: Callable[[str], str] = str
-    weights: Callable[[str], str] = lambda _model: ""
-    warn: Callable[[str], None] = lambda _line: None
-    counts: ReplayCounts = field(default_factory=ReplayCounts)
-    cell: str = ""
-    asker: str | None = None
-    explains: bool = True
-    base: Path = Path()
-
-    def key(self, request: ChatRequest) -> str:
-        """Return the key of a request, which is the same on another machine."""
-        return key_of(self._portable(request), self.server)
-
-    def summary(self, request: ChatRequest, *, whole: bool = False) -> Summary:
-        return summary(self._portable(request), self.server, self.mask, whole=whole)
-
-    def _portable(self, request: ChatRequest) -> ChatRequest:
-        return replace(request, model=paths.shortened(request.model, self.base))
-
-    @classmethod
-    def of(
-        cls, choice: ReplayChoice, base: Path, server: str, **others: Any
-    ) -> Replayed:
-        """Return what a choice names; a relative folder is below `base`."""
-        if not choice.folder:
-            own = AnswerFolder(paths.answers_folder(), private=True)
-            return cls(own, server, "your own store", base=base, **others)
-        folder = AnswerFolder(base / os.path.expanduser(choice.folder))
-        return cls(folder, server, choice.folder, base=base, **others)
+from h2o_magic.config.replay import ReplayMode
 
 
 def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
@@ -128,17 +52,18 @@ class ReplayBackend(Backend):
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Yield the stored answer, or the server's; a ReplayMissError in ``only``."""
-        key = self._replayed.key(request)
+        replayed, counts = self._replayed, self._replayed.counts
+        key = replayed.key(request)
         stored, why = self._stored(key, request)
         if stored is not None:
             self._url = stored.url
-            self._replayed.counts.hits += 1
-            self._replayed.counts.cells[key] = self._replayed.asker
+            counts.hits += 1
+            counts.cells[key] = replayed.asker
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
-        self._replayed.counts.misses += 1
+        counts.misses += 1
         if self._mode == "only":
-            self._replayed.counts.refused += 1
-            raise self._miss(request, why)
+            counts.refused += 1
+            raise miss(request, replayed, why)
         self._url = None
         return Recording(
             self._ask(self._inner(), request),
@@ -207,7 +132,8 @@ class ReplayBackend(Backend):
         if answer.finish_reason not in COMPLETE:
             return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
-        why = why or self._what_changed(request)  # now: the text has not waited for it
+        if not why and self._mode == "on":  # now: the text has not waited for it
+            why = what_changed(request, replayed)
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
         answer = replace(
@@ -225,59 +151,6 @@ class ReplayBackend(Backend):
         self._on_kept()
         replayed.counts.cells[key] = replayed.asker
         return _told(key, answer, why=why), answer.text
-
-    def _what_changed(self, request: ChatRequest) -> str:
-        """Return what differs from the nearest stored request, if one is near.
-
-        What another cell has asked in this session is another question.
-        """
-        if self._mode == "refresh" or not self._replayed.explains:
-            return ""
-        wanted, cell = self._wanted(request), self._replayed.asker
-        asked = self._replayed.counts.cells.items()
-        others = {key for key, asker in asked if asker is None or asker != cell}
-        near = nearest(wanted, self._summaries(others))
-        if near is None or not is_near(near, wanted):
-            return ""
-        return f"asked again: {differences(near, wanted)[0]}"
-
-    def _miss(self, request: ChatRequest, why: str) -> ReplayMissError:
-        shown = self._replayed.shown
-        if not why:
-            wanted = self._wanted(request)
-            near = nearest(wanted, self._summaries())
-            why = f"{self._replayed.folder.path} has no answers"
-            if near is not None:
-                found = "; ".join(differences(near, wanted))
-                why = f"the nearest stored question differs in {found}"
-        return ReplayMissError(
-            f"no answer to this question is stored in {shown}, and nobody is asked "
-            f"while `replay` is `only`: {why}. To ask, set `replay` to `on`"
-        )
-
-    def _wanted(self, request: ChatRequest) -> Summary:
-        return self._replayed.summary(request, whole=True)
-
-    def _summaries(self, others: Container[str] = ()) -> Iterator[Summary]:
-        """Yield what was asked of the stored answers, as far as there is time."""
-        until = time.monotonic() + _LONGEST
-        folder = self._replayed.folder
-        with suppress(OSError):  # it cannot be listed
-            for key in islice(folder.keys(), _MOST_COMPARED):
-                if time.monotonic() > until:
-                    return
-                if key not in others and (asked := _asked(folder, key)) is not None:
-                    yield asked
-
-
-def _asked(folder: AnswerFolder, key: str) -> Summary | None:
-    """Return what an entry was asked; None if it cannot be read, or is no answer."""
-    with suppress(DamagedEntryError, OSError):
-        entry = folder.read(key) or {}
-        request = entry.get("request")
-        if entry.get("kind") == "answer" and isinstance(request, dict):
-            return request
-    return None
 
 
 def _told(key: str, answer: StoredAnswer, day: str = "", why: str = "") -> Replay:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.replay.backend import ReplayBackend, Replayed
+from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.folder import AnswerFolder
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.chat.events import (
     Event,
     Finished,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.replay.backend import ReplayCounts
 from h2o_magic.backends.replay.folder import AnswerFolder
 from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.replayed import ReplayCounts
 from h2o_magic.chat.events import Event, Finished, Replay, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
 from h2o_magic.errors import BackendError, ConfigurationError, ReplayMissError
