@@ -32,6 +32,7 @@ from h2o_magic.errors import (
     ReplayMissError,
     StatusError,
 )
+from h2o_magic.prompts.values import describe
 
 KEY = "sk-proj-Zq81Yw5nQ0vT3mLx92KdRf7H"
 
@@ -141,6 +142,7 @@ def test_a_replayed_answer_has_the_facts_of_the_first_one(tmp_path: Path) -> Non
     assert now == before
     assert now["replay_key"] == stored(tmp_path)[0]["key"]
     assert (second.reasoning, now["completion_tokens"]) == ("Let me see.", 2)
+    assert now["replay_key"] in describe(second.facts, "facts").text(1000)
 
 
 @pytest.mark.parametrize(

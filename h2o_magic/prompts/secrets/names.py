@@ -54,7 +54,7 @@ _BEFORE_ORDINARY_KEY = _words_of(
     "task run dataset entity node edge parent child source target start end min max "
     "last first next prev file path metric series json data nested sub root answer "
     "issue project ticket bib bibtex cite citation doi legend table model feature "
-    "field name id i18n any every of recv gpg pgp"
+    "field name id i18n any every of recv gpg pgp replay"
 )
 _BEFORE_PASS = _words_of("db smtp mail email user admin root mysql ftp http proxy")
 _BEFORE = {"key": _BEFORE_KEY, "pass": _BEFORE_PASS}
