@@ -170,6 +170,8 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
+        if self._mode == "on" and self._replayed.folder.private:
+            return ask()  # of no notebook, which would have to stay as it was
         name = self._known(str, "model", "", ask) or ""
         if name:
             self.adopt(name)

@@ -47,6 +47,7 @@ class Server(Backend):
         self.text = "Answer {n}"
         self.reason: FinishReason = "end"
         self.refuses_schemas = False
+        self.names = ["small"]
         self.holds = 2048
 
     @property
@@ -129,6 +130,18 @@ def test_the_model_behind_a_default_is_the_one_that_the_settings_show(
     second.settings.set("model", "chosen")
     second.connection.adopt("small")
     assert second.settings["model"] == "chosen"
+
+
+def test_with_a_store_of_ones_own_a_new_default_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
+    session(Server(), tmp_path, "on").ask("One?").read()
+    server = Server()
+    server.names = ["newer"]
+    answer = session(server, tmp_path, "on").ask("Two?")
+    answer.read()
+    assert answer.facts.model == "newer"
 
 
 def test_a_replayed_answer_has_the_facts_of_the_first_one(tmp_path: Path) -> None:

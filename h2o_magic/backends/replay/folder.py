@@ -43,7 +43,7 @@ class AnswerFolder:
 
     def __init__(self, path: Path, *, private: bool = False) -> None:
         self.path = path
-        self._private = private
+        self.private = private
         self._made = False
 
     def read(self, key: str) -> dict[str, Any] | None:
@@ -104,7 +104,7 @@ class AnswerFolder:
     def _make(self) -> None:
         if self._made and self.path.is_dir():
             return
-        if self._private:
+        if self.private:
             make_private(self.path)
         else:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -117,7 +117,7 @@ class AnswerFolder:
         """Write a file, so that it is there in one piece or not at all."""
         beside = place.with_name(f"{place.name[:16]}-{secrets.token_hex(8)}.tmp")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        mode = 0o600 if self._private else 0o666
+        mode = 0o600 if self.private else 0o666
         try:
             with os.fdopen(os.open(beside, flags, mode), "wb") as file:
                 file.write(content)
