@@ -170,9 +170,9 @@ class ReplayedAnswering(Answering):
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
-        if self._mode == "on" and self._replayed.folder.private:
-            return ask()  # of no notebook, which would have to stay as it was
-        name = self._known(str, "model", "", ask) or ""
+        # A store of the user's own is of no notebook that has to stay as it was.
+        anew = self._mode == "on" and self._replayed.folder.private
+        name = self._known(str, "model", "", ask, anew=anew) or ""
         if name:
             self.adopt(name)
         return name
@@ -197,11 +197,17 @@ class ReplayedAnswering(Answering):
         return CAUTIOUS
 
     def _known(
-        self, kind: type[_T], what: str, model: str, ask: Callable[[], _T | None]
+        self,
+        kind: type[_T],
+        what: str,
+        model: str,
+        ask: Callable[[], _T | None],
+        *,
+        anew: bool = False,
     ) -> _T | None:
         """Return a fact from the folder, else from the server, if it may be asked."""
         fact = Learned(what, self._replayed.server, model)
-        if not self._learns:
+        if not (self._learns or anew):
             value = learned(self._replayed, fact)
             if value is None or isinstance(value, kind):
                 return value

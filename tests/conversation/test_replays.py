@@ -70,7 +70,9 @@ class Server(Backend):
 
     def models(self) -> list[ModelInfo]:
         self._ask()
-        return [ModelInfo("small", context=self.holds, vision=False)]
+        return [
+            ModelInfo(name, context=self.holds, vision=False) for name in self.names
+        ]
 
     def _ask(self) -> None:
         if self.gone:
