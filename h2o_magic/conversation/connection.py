@@ -55,7 +55,8 @@ class Connection:
     `lock` is held while a question is prepared, so that the server is asked once.
     `servers` returns the known servers, when they are first needed. `connect` makes a
     backend of the setting ``server``; None for the local one and what `servers` knows.
-    Folders of answers are below `folder`, by default the current one.
+    Folders of answers are below `folder`, by default the current one; `warn` gets a
+    line if one cannot be written.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Connection:
         backend: Backend | None = None,
         *,
         folder: Path | None = None,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self._folder = folder or Path()
+        self._warn = warn
         self.aliases = aliases
         self._renew()
         self._settings = settings
@@ -138,14 +141,16 @@ class Connection:
         if question.replay.mode == "off":
             return self
         server = self.backend.url if self._given else str(self._settings["server"])
-        return self.replays.answering(self, question, server)
+        choice = ReplayChoice.of(str(self._settings["replay"]))
+        learns = choice.mode == "refresh"  # a question alone learns for no other
+        return self.replays.answering(self, question, server, learns=learns)
 
     @cached_property
     def replays(self) -> Replays:
         """What is stored for the session, where answers are."""
         from h2o_magic.conversation.replays import Replays  # noqa: PLC0415 - few are
 
-        return Replays(self._folder, self._key_texts, warnings.warn)
+        return Replays(self._folder, self._key_texts, self._warn)
 
     @property
     def value_budget(self) -> int:

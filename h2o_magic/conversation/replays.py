@@ -24,7 +24,7 @@ from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.schema_fallback import Asked
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, ReplayMissError
 from h2o_magic.prompts.secrets.guard import Guard
 from h2o_magic.weights.digest import weights_digest
 
@@ -56,9 +56,11 @@ class Replays:
         self._warn = warn
 
     def answering(
-        self, asked: Answering, question: Question, server: str
+        self, asked: Answering, question: Question, server: str, *, learns: bool
     ) -> ReplayedAnswering:
         """Return what answers a question, by the setting ``server``.
+
+        With `learns`, what it depends on is asked of the server again.
 
         A ConfigurationError if it is to be asked again, and nobody may be asked.
         """
@@ -66,7 +68,6 @@ class Replays:
         mode = mode_of(choice, fresh=question.fresh)
         asker = {"cell": "magic" if question.shown else "", "asker": question.cell}
         replayed = self.replayed(choice, server, **asker)
-        learns = choice.mode == "refresh"  # what is asked again alone learns nothing
         return ReplayedAnswering(asked, Asked, replayed, mode, speed, learns=learns)
 
     def replayed(self, choice: ReplayChoice, server: str, **asker: Any) -> Replayed:
@@ -91,7 +92,8 @@ class Replays:
     ) -> Connected | None:
         """Return what connecting with these arguments returned before; None if new.
 
-        With the user's own store, a server is asked anew unless nobody may be asked.
+        With the user's own store, a server is asked anew unless nobody may be asked:
+        then a ReplayMissError, if it is new.
         """
         if choice.mode != "only" and not (choice.mode == "on" and choice.folder):
             return None
@@ -102,6 +104,11 @@ class Replays:
             note = f"As stored in {replayed.shown}: the server was not asked."
             models, notes = tuple(map(str, kept.models)), tuple(map(str, kept.notes))
             return replace(kept, models=models, notes=(*notes, note))
+        if choice.mode == "only":
+            raise ReplayMissError(
+                f"{replayed.shown} does not say what {server} is, and nobody is asked "
+                "while `replay` is `only`: run this once with `replay` set to `on`"
+            )
         return None
 
     def keep_connected(

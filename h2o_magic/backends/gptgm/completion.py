@@ -26,7 +26,7 @@ from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
-from h2o_magic.config.replay import ReplayChoice, checked
+from h2o_magic.config.replay import ReplayChoice, in_environment
 from h2o_magic.errors import (
     ConfigurationError,
     DemoWeightsWarning,
@@ -72,7 +72,7 @@ def create_completion(
     use_cache: bool = False,
     web_search_id: str = "",
     strict: bool = False,
-    replay: str = "off",
+    replay: str | os.PathLike[str] | None = None,
     **parameters: Any,
 ) -> Iterator[str] | str:
     """Ask a gpt-gm server and return its answer.
@@ -118,7 +118,7 @@ def create_completion(
     replay
         Whether an answer that is stored is used, and the folder that has it: ``off``,
         ``on``, ``only``, ``refresh``, ``"answers/"`` (below the current folder) or
-        ``"only answers/"``; see the setting ``replay``.
+        ``"only answers/"``. What it leaves open is as in ``H2O_MAGIC_REPLAY``, or off.
     **parameters
         Generation parameters of `h2o_magic.config.parameters.PARAMETERS`, among them
         ``temperature`` (0.4), ``truncate`` (2048 tokens), ``max_new_tokens`` (1024
@@ -149,7 +149,7 @@ def create_completion(
     check_types(bool, stream=stream, is_retry=is_retry, use_cache=use_cache)
     check_types(bool, strict=strict)
     check_types(str, web_search_id=web_search_id)
-    choice = ReplayChoice.of(checked(replay))
+    choice = in_environment(replay, os.environ)
     if base_url is None and token is not None:
         raise ConfigurationError("expected base_url with the token, got None")
     backend = GptGmBackend(

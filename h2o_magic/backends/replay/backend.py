@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -146,7 +147,9 @@ class ReplayBackend(Backend):
         try:
             replayed.folder.write(key, answer.as_json(key))
         except (OSError, ValueError) as error:  # the latter for a count that is NaN
-            replayed.warn(f"the answer was not stored in {replayed.shown}: {error}")
+            said = getattr(error, "strerror", None) or error
+            with suppress(Warning):  # where warnings are errors
+                replayed.warn(f"the answer was not stored in {replayed.shown}: {said}")
             return Replay("", why="not stored"), answer.text
         self._on_kept()
         replayed.counts.cells[key] = replayed.asker
