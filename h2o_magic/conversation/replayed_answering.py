@@ -80,17 +80,19 @@ class ReplayedAnswering(Answering):
 
         Questions with stored answers go on with it, and so does the folder.
         """
-        model = self._default
-        if not model or self._mode == "only" or self._backend.has(request):
+        model, place = self._default, (self._replayed.server, self._default)
+        if not model or self._mode == "only" or place in self._replayed.counts.offered:
+            return None
+        if self._backend.has(request):
             return None
         with suppress(BackendError):  # the question itself will show what is wrong
-            now = self._asked.current_model_name()
             models = self._asked.backend.models()
             offered = [each.name for each in models if not each.answered_by]
-            if now not in ("", model) and offered and model not in offered:
+            if offered and model not in offered:
                 return ReplayedAnswering(
                     self._asked, self._backend, self._replayed, self._mode, "ask"
                 )
+            self._replayed.counts.offered.add(place)
         return None
 
     def current_model_name(self) -> str:

@@ -329,7 +329,9 @@ def test_only_what_was_changed_fails_in_only_and_is_asked_in_on(folder: Path) ->
         changed.cells[4].source = "%%h2o\nSecond one?"
         ran = run_all(changed, folder, "home")
         # The answer that changed was read by the question that follows.
-        questions = [each.json["messages"][-1] for each in chat.requests[asked:]]
+        later = chat.requests[asked:]
+        questions = [each.json["messages"][-1] for each in later if each.body]
+        assert len(later) - len(questions) <= 1  # whether the default model is there
         assert [each["content"].split()[0] for each in questions] == [
             "How",
             "Second",

@@ -21,13 +21,15 @@ class ReplayCounts:
     """How many questions of a session were replayed, and how many were not stored.
 
     Of the latter, `refused` were not asked, since nobody may be. `cells` has the key of
-    the cell, or None, by that of each answer that was given.
+    the cell, or None, by that of each answer that was given; `offered` are servers with
+    models that they were seen to have.
     """
 
     hits: int = 0
     misses: int = 0
     refused: int = 0
     cells: dict[str, str | None] = field(default_factory=dict)
+    offered: set[tuple[str, str]] = field(default_factory=set)
 
     def __str__(self) -> str:
         asked = self.misses - self.refused
