@@ -206,6 +206,7 @@ _TABLE = (
         optional=False,
         convert=replay.checked,
         merge=replay.merged,
+        if_invalid="only",  # a job that was to ask nobody asks nobody
         value_name="MODE|FOLDER",
     ),
     Parameter(

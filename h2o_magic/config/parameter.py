@@ -48,6 +48,8 @@ class Parameter(NamedTuple):  # created faster than a dataclass: `%load_ext` wai
     convert: Callable[[object], Value] | None = None
     #: Returns the value after a new one was set: what that leaves open stays as it was.
     merge: Callable[[Any, Any], Value] = lambda _before, new: new
+    #: What counts if the environment has an invalid value; None for what would without.
+    if_invalid: Value | None = None
     option_name: str | None = None  # if not the name with dashes; empty: no option
     value_name: str | None = None  # what a help text calls its value
     gptgm: str = ""  # its name in the gpt-gm protocol

@@ -7,9 +7,12 @@ set before.
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from typing import Literal, NamedTuple, cast, get_args
 
-from h2o_magic.config.parameter import BOOLEANS
+from h2o_magic.config.parameter import BOOLEANS, PREFIX
 from h2o_magic.errors import ConfigurationError, nearest
 
 #: Ask as if nothing were stored; ask what is missing, and store it; never ask; ask all
@@ -37,22 +40,37 @@ class ReplayChoice(NamedTuple):
         return " ".join(filter(None, (self.mode, folder)))
 
 
+VARIABLE = f"{PREFIX}REPLAY"
+#: A mode that something else than a space ends.
+_JOINED = re.compile(rf"(?:{'|'.join(MODES)})[:,;=]")
+
 NO_REPLAY = ReplayChoice()
 
 
 def checked(value: object) -> str:
     """Return a value of the setting in its usual form, or raise ConfigurationError."""
-    if not isinstance(value, str) or not value.isprintable() or not value.strip():
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or not text.isprintable() or not text.strip():
         raise _refused(value)
-    text = value.strip()
+    text = text.strip()
     mode, _, folder = text.partition(" ")
-    if mode in MODES:
-        return f"{mode} {folder.strip()}".strip()
+    if mode.lower() in MODES:
+        return f"{mode.lower()} {folder.strip()}".strip()
+    before, _, last = text.rpartition(" ")
+    if last in MODES or _JOINED.match(text):
+        folder = before if last in MODES else "answers/"
+        raise _refused(value, f": a mode comes first, as in '{MODES[2]} {folder}'")
     if "/" not in mode and "\\" not in mode and (meant := _meant(mode)):
         raise _refused(
             value, f": did you mean {meant!r}? A folder of that name is ./{text}"
         )
     return text
+
+
+def in_environment(given: object, environ: Mapping[str, str]) -> ReplayChoice:
+    """Return what a program's argument means; None is what the environment says."""
+    before = checked(environ.get(VARIABLE) or "off")
+    return ReplayChoice.of(before if given is None else merged(before, checked(given)))
 
 
 def _meant(word: str) -> str:

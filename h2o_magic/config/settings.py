@@ -108,7 +108,11 @@ class Settings:
                     value = setting.merge(setting.default, setting.parse(text))
                     self._initial[name] = (value, variable)
             except ConfigurationError as error:
-                yield f"{variable} is ignored: {error}"
+                instead = "ignored"
+                if setting.if_invalid is not None:
+                    self._initial[name] = (setting.if_invalid, variable)
+                    instead = f"taken for '{setting.if_invalid}'"
+                yield f"{variable} is {instead}: {error}"
 
 
 def find_setting(name: str) -> Parameter:

@@ -6,6 +6,7 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import wraps
@@ -118,6 +119,8 @@ class Session:
         Returns the same for a question that is not asked yet, and counts nothing.
     folder
         Where folders of answers are looked for; None for the current one.
+    warn
+        Gets a line if an answer cannot be stored.
 
     Examples
     --------
@@ -140,6 +143,7 @@ class Session:
         cells: Callable[[str, bool], str | None] = lambda *_: None,
         coming_cells: Callable[[str, bool], str | None] = lambda *_: None,
         folder: Path | None = None,
+        warn: Callable[[str], None] = warnings.warn,
     ) -> None:
         self.settings = settings = Settings() if settings is None else settings
         self.conversation = Conversation(record or Record(None, ""), settings)
@@ -150,6 +154,7 @@ class Session:
             connect,
             backend,
             folder=folder,
+            warn=warn,
         )
         self._builder = QuestionBuilder(settings, self.connection)
         self._background = Background(self.conversation, self.connection)

@@ -23,22 +23,22 @@ class UserFiles:
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
-        self._report = report
+        self.report = report
 
     @cached_property
     def servers(self) -> Servers:
         """The known servers, with the keys typed into this kernel."""
-        return Servers.of_user(self._report)
+        return Servers.of_user(self.report)
 
     @cached_property
     def aliases(self) -> Aliases:
         """The user's names for models."""
-        return Aliases(paths.aliases_file(), self._report)
+        return Aliases(paths.aliases_file(), self.report)
 
     @cached_property
     def presets(self) -> Presets:
         """The presets of parameters, the user's own among them."""
-        return Presets(paths.presets_file(), self._report)
+        return Presets(paths.presets_file(), self.report)
 
 
 def open_session(
@@ -58,4 +58,5 @@ def open_session(
         cells=cell.next_key,
         coming_cells=cell.coming_key,
         folder=folder,
+        warn=user.report,
     )

@@ -104,6 +104,9 @@ class AnswerFolder:
     def _make(self) -> None:
         if self._made and self.path.is_dir():
             return
+        if self.path.is_file():
+            said = "expected a folder, got a file"
+            raise NotADirectoryError(errno.ENOTDIR, said, str(self.path))
         if self.private:
             make_private(self.path)
         else:

@@ -24,8 +24,10 @@ def what_changed(request: ChatRequest, replayed: Replayed) -> str:
 
     What another cell has asked in this session is another question.
     """
+    if replayed.folder.private:  # what other notebooks asked is not this one's
+        return ""
     wanted = replayed.summary(request, whole=True)
-    asked = replayed.counts.cells.items()
+    asked = replayed.counts.cells.copy().items()  # others may be answered meanwhile
     others = {key for key, cell in asked if cell is None or cell != replayed.asker}
     near = nearest(wanted, _summaries(replayed.folder, others))
     if near is None or not is_near(near, wanted):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from h2o_magic.backends.servers.credentials import Credentials, KeySource
 from h2o_magic.backends.servers.known import (
     KnownServer,
     KnownServers,
+    is_address,
     same_server,
     unknown_name,
 )
@@ -35,9 +35,6 @@ from h2o_magic.prompts.secrets.scan import secrets_in
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
-
-#: What no name has.
-_ADDRESS = re.compile(r"[/:.]")
 
 
 class Servers:
@@ -81,13 +78,14 @@ class Servers:
 
     def find(self, server: str) -> KnownServer:
         """Return what is known of a server, by name or address; nothing is sent."""
-        known = self._known.find(server)
+        named = next((e for e in self._unsaved if e.name and e.name == server), None)
+        known = named or self._known.find(server)
         if known is not None:
             return known
         for entry in self._unsaved:
-            if entry.name == server or same_server(entry.url, server):
+            if same_server(entry.url, server):
                 return entry
-        if _ADDRESS.search(server):
+        if is_address(server):
             return KnownServer("", server)
         if any(secrets_in(server)):
             raise ConfigurationError(
@@ -120,7 +118,7 @@ class Servers:
         which ``auto`` detects anew; another is believed. A `key` of None is the known
         source.
         """
-        url = check_base_url(server) if _ADDRESS.search(server) else ""
+        url = check_base_url(server) if is_address(server) else ""
         known = self.find(url or server)
         entry = _at_url(known, url) if url else known
         entry = replace(
@@ -154,17 +152,19 @@ class Servers:
         return self._keep(replace(opened, formerly=formerly))
 
     def remember(self, entry: KnownServer) -> None:
-        """Know a server in this kernel, without asking it; what is known stays."""
-        if self._known.find(entry.url) is None:
-            self._drop_unsaved(entry.url)
-            self._unsaved.append(entry)
+        """Know a server in this kernel, without asking it.
+
+        Its name is this server's here, even if another is known by that name.
+        """
+        self._drop_unsaved(entry)
+        self._unsaved.append(entry)
 
     def forget(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; return what was known of it."""
         known = self._known.find(name)
         entry = self._known.forget(name if known is None else known.name)
         self.credentials.forget(entry.url)
-        self._drop_unsaved(entry.url)
+        self._drop_unsaved(entry)
         return entry
 
     def scan(self) -> tuple[OpenPort, ...]:
@@ -175,15 +175,19 @@ class Servers:
     def _keep(self, opened: OpenedServer) -> OpenedServer:
         """Keep a server; one that cannot be saved is known in this kernel."""
         entry = opened.server
-        self._drop_unsaved(entry.url)
+        self._drop_unsaved(entry)
         try:
             return replace(opened, server=self._known.keep(entry, hint=opened.engine))
         except ConfigurationError as error:
             self._unsaved.append(entry)
             return replace(opened, problem=str(error))
 
-    def _drop_unsaved(self, url: str) -> None:
-        self._unsaved = [e for e in self._unsaved if not same_server(e.url, url)]
+    def _drop_unsaved(self, entry: KnownServer) -> None:
+        self._unsaved = [
+            each
+            for each in self._unsaved
+            if each.name != entry.name and not same_server(each.url, entry.url)
+        ]
 
 
 def _at_url(entry: KnownServer, url: str) -> KnownServer:
