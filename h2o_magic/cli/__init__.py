@@ -126,7 +126,9 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         help="only the newest N, 0: all (default 100)",
     )
     show = _replay_action(actions, "show", "show what was asked, and the answer")
-    show.add_argument("key", metavar="KEY", help="the first digits of its key")
+    show.add_argument(
+        "key", metavar="KEY", help="the first digits of its key, or its file"
+    )
     prune = _replay_action(actions, "prune", "remove answers that no cell uses")
     prune.add_argument(
         "notebooks",
@@ -137,7 +139,7 @@ def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     add = prune.add_argument
     add("--dry-run", action="store_true", help="only show what would be removed")
-    add("--all", action="store_true", help="also answers that no cell has asked")
+    add("--all", action="store_true", help="also those that no %%%%h2o cell asked")
     _replay_action(actions, "verify", "read all files, and say what is wrong")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from h2o_magic.backends.replay.entry import StoredAnswer
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.maintenance import answers, checked, existing, find, load
-from h2o_magic.backends.replay.pruning import Unused, unused, used_keys
+from h2o_magic.backends.replay.pruning import Unused, check_silent, unused, uses_of
 from h2o_magic.cli.output import put
 from h2o_magic.cli.stored_answer import as_text, asked_model, asked_text
 from h2o_magic.config.units import counted, size_in_words
@@ -32,7 +32,8 @@ def ls(options: argparse.Namespace) -> int:
     rows = _rows(existing(options.folder), seen)
     last = options.last
     shown = heapq.nlargest(last, rows) if last else sorted(rows, reverse=True)
-    status = put(f"{tables.as_text(_HEAD, [row[1:] for row in shown])}\n")
+    table = tables.as_text(_HEAD, [row[1:] for row in shown])
+    status = put(f"{table}\n" if shown else f"no answers in {options.folder}\n")
     if len(shown) < seen["answers"]:
         _say(f"{len(shown):,} of {seen['answers']:,} answers; --last 0 lists all")
     if seen["damaged"]:
@@ -75,12 +76,13 @@ def verify(options: argparse.Namespace) -> int:
 def prune(options: argparse.Namespace) -> int:
     """Remove what no cell of the notebooks uses."""
     folder = existing(options.folder)
-    used = set[str]().union(*map(used_keys, options.notebooks))
+    used, silent = uses_of(options.notebooks)
     if not any(folder.file(key).exists() for key in used):
         raise ConfigurationError(
             f"the notebooks show no answer that is in {folder.path}: expected those "
             "that were run with this folder"
         )
+    check_silent(folder, used, silent, every=options.all)
     kept, gone = Counter[str](), Counter[str]()
     for each in unused(folder, used, kept, every=options.all):
         gone[each.kind] += 1
@@ -137,7 +139,7 @@ def _removed(gone: Counter[str]) -> str:
 def _kept(kept: Counter[str]) -> str:
     parts = [counted(kept["used"], "answer")]
     if kept["other"]:
-        parts.append(f"{kept['other']:,} that no cell asked (--all removes them)")
+        parts.append(f"{kept['other']:,} that no %%h2o cell asked (--all removes them)")
     if kept["unreadable"]:
         parts.append(counted(kept["unreadable"], "damaged file"))
     return ", ".join(parts)

@@ -70,7 +70,8 @@ class Answer:
         self._prepared: Prepared | None = None
         self._turn: Turn | None = None
         self._demo_told = False
-        self._replaces_same = False  # by a stored answer: its turn stays
+        #: Whether the turn before had this stored answer already, and stays.
+        self.replaces_same = False
         self._events: Iterator[Event] | None = None
         self._server = ""
         self._iterated = False
@@ -143,7 +144,7 @@ class Answer:
             sent_turns=max(prepared.sent - facts.dropped_turns, 0),
             earlier_turns=prepared.earlier,
             unfinished_turns=prepared.unfinished,
-            outdated_turns=0 if self._replaces_same else prepared.outdated,
+            outdated_turns=0 if self.replaces_same else prepared.outdated,
         )
 
     def read(self) -> str:
@@ -406,7 +407,7 @@ class Answer:
         before = self._kept_in.keep_before(turn.id, self.text)
         if before is None:
             return False
-        thread, self._turn, self._replaces_same = self.question.thread, before, True
+        thread, self._turn, self.replaces_same = self.question.thread, before, True
         self._conversation.notifications.send(
             AnswerEnded(thread, replace(before, id=turn.id))
         )

@@ -70,7 +70,7 @@ class Question:
     fresh : bool
         True asks even if an answer is stored, and replaces that.
     shown : bool
-        True if a cell shows the answer with its facts.
+        True if a ``%%h2o`` cell asks it, and shows the answer with its facts.
     """
 
     prompt: Prompt

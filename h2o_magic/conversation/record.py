@@ -236,6 +236,11 @@ class Record:
             gone = (id_ for id_, key in twins if rows.cell_of(key) not in there)
             return next(gone, cell)
 
+    def has_cell(self, source: str) -> bool:
+        """Return whether a cell of the notebook, as it was last saved, reads so."""
+        _, _, file = self._origin
+        return file is not None and source in (cell_sources(file) or {}).values()
+
     def is_there(self, id: int) -> bool:  # noqa: A002 - named as the turn's attribute
         return self._run(READ, turns.is_live, id)
 

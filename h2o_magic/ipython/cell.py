@@ -63,12 +63,17 @@ class CellRunner:
         return commands.run(self, line)
 
     def ask(
-        self, options: AskOptions, question: str | Prompt, *, owns_cell: bool = False
+        self,
+        options: AskOptions,
+        question: str | Prompt,
+        *,
+        whole: bool = False,
+        owns_cell: bool = False,
     ) -> Answer | None:
         """Ask `question`, show the answer as it comes, and return it.
 
-        None if help or a preview was shown instead. `owns_cell` if the answer may clear
-        the cell's output.
+        None if help or a preview was shown instead. `whole` if it is a cell of its own,
+        `owns_cell` if the answer may clear the cell's output.
         """
         if options.help:
             self.run("help")
@@ -95,6 +100,7 @@ class CellRunner:
             show_markdown(self.shell, preview_markdown(preview), plain)
             return None
         answer = self.session.ask(prompt, **settings)
+        answer.question = replace(answer.question, shown=whole)
         with self._showing(answer, options, owns_cell) as display:
             display.stream()
         return answer
@@ -105,6 +111,17 @@ class CellRunner:
         with self._showing(answer, options, False) as display:
             display.stream()
         return answer
+
+    def offer(self, answer: Answer, code: str) -> None:
+        """Put an answer's code into a new cell below, unless the notebook has it.
+
+        A replayed answer has offered it before: each *Run All* would add one more.
+        """
+        there = answer.facts.first_answered and (
+            answer.replaces_same or self.session.record.has_cell(code)
+        )
+        if self.shell is not None and not there:
+            self.shell.set_next_input(code, replace=False)  # it is not run
 
     def panel(self, place: Place) -> Panel:
         """Return the chat panel on the notebook's conversation, to be shown there."""
@@ -157,7 +174,6 @@ class CellRunner:
         self, answer: Answer, options: AskOptions, owns_cell: bool
     ) -> Iterator[AnswerDisplay]:
         """Store the answer as a value, however it ends, and offer its code."""
-        answer.question = replace(answer.question, shown=True)
         display = AnswerDisplay(
             answer, self.shell, owns_cell=owns_cell, live=options.live
         )
@@ -168,8 +184,8 @@ class CellRunner:
         finally:
             if answer.messages and self.shell is not None:
                 keep(self._scope(), answer, display.problem, options.out, options.quiet)
-        if display.code and self.shell is not None:
-            self.shell.set_next_input(display.code, replace=False)  # it is not run
+        if display.code:
+            self.offer(answer, display.code)
         if display.error:
             raise AnswerError(display.error)
 

@@ -66,9 +66,11 @@ class H2OMagics(SettingsTraits, Magics):
             if cell is None:
                 answer = runner.run(line)
             else:
+                whole = self._state.cell.take()
                 # An answer that owns its cell would clear the welcome away.
-                owns_cell = self._state.cell.take() and not welcomed
-                answer = runner.ask(runner.parse(line), cell, owns_cell=owns_cell)
+                owns_cell = whole and not welcomed
+                options = runner.parse(line)
+                answer = runner.ask(options, cell, whole=whole, owns_cell=owns_cell)
             used = answer is not None and result_is_used(frame)
             return answer.value() if answer is not None and used else None
 

@@ -144,7 +144,24 @@ def test_ls_counts_what_is_damaged(answers: Answers, capsys: Capture) -> None:
     assert note == f"1 damaged file: run h2o-magic replay verify '{answers.path}'"
 
 
+def test_ls_of_a_folder_without_answers_says_so(
+    answers: Answers, capsys: Capture
+) -> None:
+    answers.learn("lab")
+    assert run(capsys, "ls", answers.path) == [f"no answers in {answers.path}"]
+
+
 # show
+
+
+@pytest.mark.parametrize("place", ["{}.json", "answers/{}.json", r"answers\ab\{}.json"])
+def test_show_takes_the_file_of_an_answer(
+    place: str, answers: Answers, capsys: Capture
+) -> None:
+    answers.ask("Why?")
+    key = answers.ask("What?")
+    shown = run(capsys, "show", answers.path, place.format(key))
+    assert shown[0] == f"key          {key}"
 
 
 def test_show_shows_all_of_an_answer(answers: Answers, capsys: Capture) -> None:
@@ -226,7 +243,10 @@ def test_verify_names_each_file_that_is_wrong(
         "2": ([], "not a JSON object"),
         "3": ({**entry, "version": 9}, "it was written by another version"),
         "4": (entry, "its key is not the one of its name"),
-        "5": ({**entry, "pieces": [[0, 1]]}, "do not add up to its text"),
+        "5": (
+            {**entry, "pieces": [[0, 1]]},
+            "its text was edited: 10 characters, 1 when it was stored",
+        ),
         "6": ({**entry, "pieces": [[0, 1e999]]}, "not an answer"),
         "7": ({**entry, "kind": "song"}, "expected an entry of kind 'answer'"),
         "8": ({**entry, "usage": {"completion_tokens": "many"}}, "not an answer"),
@@ -328,7 +348,9 @@ def test_prune_leaves_what_cells_and_python_use(
             f"removing {unused_fact[:2]}/{unused_fact}.json",
         ]
     )
-    assert last.endswith("; kept 2 answers, 1 that no cell asked (--all removes them)")
+    assert last.endswith(
+        "; kept 2 answers, 1 that no %%h2o cell asked (--all removes them)"
+    )
     assert answers.keys() == {used, also, python, fact, connection}
     assert not answers.folder.file(unused_fact).parent.exists()
     run(capsys, "prune", answers.path, "--all", *books)
@@ -387,6 +409,59 @@ def test_prune_removes_nothing_for_notebooks_of_another_folder(
         (said,) = run(capsys, "prune", answers.path, "--all", book, status=2)
         assert said.startswith("the notebooks show no answer that is in")
     assert answers.keys() == before
+
+
+def silent(path: Path, source: str, *outputs: dict[str, Any], used: str) -> Path:
+    """Write a notebook whose second cell asks, and shows no key."""
+    facts = {"h2o_magic": {"replay_key": used}}
+    shown = [{"output_type": "display_data", "metadata": facts}]
+    cells = [_cell("%%h2o\nUsed", shown, 1), _cell(source, list(outputs), 2)]
+    path.write_text(json.dumps({"cells": cells, "nbformat": 4}))
+    return path
+
+
+FAILED = {"output_type": "error", "ename": "NameError"}
+UNKEYED = {"output_type": "display_data", "metadata": {"h2o_magic": {"model": "qwen"}}}
+
+
+@pytest.mark.parametrize(
+    ("source", "outputs"),
+    [
+        ("%%h2o\nWhat of 3 rows?", []),
+        ("%%capture out\n\n%%h2o --seed 1\nWhat of 3 rows?", []),
+        ("# later\n%%time\n%%h2o\nWhat of {n} rows?\n", [FAILED]),
+        ("%%h2o --replay off\nWhat of {n} rows?", [UNKEYED]),
+        ("%%h2o\n{question}", [FAILED]),
+        ("%%h2o\nWhat of {n} rows?\n\n{table}" + "x" * 2100, [FAILED]),
+    ],
+)
+def test_prune_removes_nothing_that_a_cell_without_a_key_may_use(
+    source: str,
+    outputs: list[Any],
+    answers: Answers,
+    tmp_path: Path,
+    capsys: Capture,
+) -> None:
+    used, long = answers.ask("Used"), "x" * 2100 in source
+    key = answers.ask("What of 3 rows?" + "\n\n1 2\n3 4" * 300 * long)
+    before = answers.keys()
+    book = silent(tmp_path / "n.ipynb", source, *outputs, used=used)
+    for words in ([], ["--all"], ["--dry-run"]):
+        (said,) = run(capsys, "prune", answers.path, *words, book, status=2)
+        assert said.startswith(f"{book}: cell 2 ")
+        assert "has no output" in said or f"perhaps {key[:12]}: " in said
+        assert answers.keys() == before
+
+
+@pytest.mark.parametrize("source", ["%%h2o\nWhat of 4 rows?", "%%capture\nask()"])
+def test_prune_removes_what_a_cell_without_a_key_does_not_ask(
+    source: str, answers: Answers, tmp_path: Path, capsys: Capture
+) -> None:
+    used = answers.ask("Used")
+    answers.ask("What of 3 rows?")
+    book = silent(tmp_path / "n.ipynb", source, FAILED, used=used)
+    run(capsys, "prune", answers.path, book)
+    assert answers.keys() == {used}
 
 
 @pytest.mark.parametrize("content", [None, "", "# %%h2o", "[]", '{"cells": [1]}'])

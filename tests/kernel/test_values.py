@@ -429,6 +429,16 @@ def coded(chat: Notebook, server: StandIn, *script: str) -> tuple[Run, list[str]
     return run, [p["text"] for p in reply["content"]["payload"]]
 
 
+def test_replayed_code_comes_into_no_second_cell(
+    chat: Notebook, server: StandIn
+) -> None:
+    chat.run("%config H2OMagics.replay = 'on'")
+    runs = [coded(chat, server, "So:\n```python\na = 1\n```") for _ in range(3)]
+    assert [cells for _, cells in runs] == [["a = 1"], [], []]
+    assert runs[1][0].markdown == runs[2][0].markdown
+    assert "replayed" in runs[2][0].markdown
+
+
 def test_only_python_comes_into_the_next_cell(chat: Notebook, server: StandIn) -> None:
     run, cells = coded(
         chat,

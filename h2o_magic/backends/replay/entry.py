@@ -19,6 +19,7 @@ from h2o_magic.backends.replay.reading import (
     pieces_of,
 )
 from h2o_magic.chat.events import FinishReason, Source, Usage
+from h2o_magic.config.units import counted
 
 VERSION = 1
 #: The ends of an answer that is complete; no other is stored.
@@ -50,7 +51,7 @@ class StoredAnswer:
     weights : str
         Digest of the weights that answered; empty if it is not known.
     cell : str
-        ``magic`` if a ``%%h2o`` cell asked, whose output then has the key; else empty.
+        ``magic`` if a ``%%h2o`` cell asked, whose own output has the key; else empty.
     """
 
     request: Mapping[str, Any]
@@ -124,10 +125,16 @@ class StoredAnswer:
     def _check(self) -> None:
         if self.finish_reason not in COMPLETE:
             raise DamagedEntryError("its finish reason is not one of a complete answer")
-        texts = ((self.text, self.pieces), (self.reasoning, self.reasoning_pieces))
-        for text, pieces in texts:
-            if sum(size for _, size in pieces) != len(text):
-                raise DamagedEntryError("its pieces do not add up to its text")
+        texts = (
+            ("text", self.text, self.pieces),
+            ("reasoning", self.reasoning, self.reasoning_pieces),
+        )
+        for name, text, pieces in texts:
+            if (size := sum(size for _, size in pieces)) != len(text):
+                raise DamagedEntryError(
+                    f"its {name} was edited: {counted(len(text), 'character')}, "
+                    f"{size:,} when it was stored"
+                )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ One file is read after the other, since there may be a million of them.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -52,8 +53,12 @@ def answers(folder: AnswerFolder) -> Iterator[tuple[str, StoredAnswer | None]]:
 
 
 def find(folder: AnswerFolder, prefix: str) -> str:
-    """Return the one key that begins so, or a ConfigurationError that says why not."""
-    found = list(islice(folder.keys(prefix.lower()), 3)) if prefix else []
+    """Return the one key that begins so, or a ConfigurationError that says why not.
+
+    The name or the path of an answer's file will do, too.
+    """
+    digits = re.split(r"[/\\]", prefix)[-1].lower().removesuffix(".json")
+    found = list(islice(folder.keys(digits), 3)) if digits else []
     if len(found) == 1:
         return found[0]
     if not found:

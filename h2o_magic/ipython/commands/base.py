@@ -36,6 +36,9 @@ class CommandContext(Protocol):
     def retry(self, options: AskOptions) -> Answer:
         """Ask the last question again, show the answer, and return it."""
 
+    def offer(self, answer: Answer, code: str) -> None:
+        """Put an answer's code into a new cell below, unless the notebook has it."""
+
     def panel(self, place: Place) -> Panel:
         """Return the chat panel on the notebook's conversation, to be shown there."""
 

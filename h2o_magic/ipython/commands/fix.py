@@ -73,7 +73,7 @@ def fix(context: CommandContext, args: Arguments) -> Answer | None:
     if why_not:
         reply(context, f"No corrected cell is offered: {why_not}.")
         return answer
-    shell.set_next_input(code, replace=False)  # it is not run
+    context.offer(answer, code)
     where = "in the cell below" if hasattr(shell, "kernel") else "below"
     reply(context, f"The corrected cell is {where}; it has not been run.")
     return answer
