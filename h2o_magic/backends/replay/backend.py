@@ -13,6 +13,7 @@ from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.misses import miss, what_changed
 from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.replay.streams import Recording, Replaying
+from h2o_magic.backends.replay.summary import kept
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.replay import ReplayMode
@@ -133,13 +134,14 @@ class ReplayBackend(Backend):
         if answer.finish_reason not in COMPLETE:
             return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
+        asked = replayed.summary(request, whole=True)
         if not why and self._mode == "on":  # now: the text has not waited for it
-            why = what_changed(request, replayed)
+            why = what_changed(asked, replayed)
         answered_by = answer.source.model if answer.source else request.model
         answer = _masked(answer, replayed.mask)
         answer = replace(
             answer,
-            request=replayed.summary(request),
+            request=kept(asked),
             url=self._inner().url,
             cell=replayed.cell,
             weights=replayed.weights(answered_by),
