@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -21,10 +22,14 @@ from h2o_magic.chat.events import (
     Usage,
 )
 from h2o_magic.config import paths
+from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
+from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.replays import ReplayedAnswering
+from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     ConfigurationError,
@@ -343,6 +348,33 @@ def test_other_weights_under_the_same_name_are_a_miss_that_says_so(
     answer.read()
     assert answer.facts.notes == ("other weights are installed as small now",)
     assert len(server.requests) == 1
+
+
+def test_only_on_this_machine_weights_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "weights_digest", lambda _: "of this machine")
+    for server, weights in (("lab", ""), ("", "of this machine")):
+        folder = tmp_path / (server or "here")
+        asking = session(Server(), folder)
+        asking.settings.set("server", server)
+        asking.ask("One?").read()
+        assert stored(folder)[0]["weights"] == weights
+
+
+@pytest.mark.parametrize(("server", "budget"), [("", SLOW_BUDGET), ("lab", BUDGET)])
+def test_neither_the_machine_nor_what_was_counted_changes_a_question(
+    tmp_path: Path, server: str, budget: int
+) -> None:
+    asking = session(Server(), tmp_path)
+    asking.settings.set("server", server)
+    slow = type("Slow", (), {"value_budget": 7, "rate": lambda *_: 1.0})
+    replaying = asking.connection.replays.replayed(
+        ReplayChoice("on", "answers/"), server
+    )
+    answering = ReplayedAnswering(slow(), Asked, replaying, "on", 0.0, learns=False)
+    assert answering.value_budget == budget
+    assert answering.rate("small") == CAUTIOUS
 
 
 def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> None:
