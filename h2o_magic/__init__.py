@@ -41,16 +41,12 @@ _LAZY = {
 
 def load_ipython_extension(shell: InteractiveShell) -> None:
     """Register the magics with `shell`: what ``%load_ext h2o_magic`` calls."""
-    from h2o_magic.ipython import extension  # noqa: PLC0415
-
-    extension.load(shell)
+    import_module("h2o_magic.ipython.extension").load(shell)
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
     """Leave `shell` as it was before: what ``%unload_ext h2o_magic`` calls."""
-    from h2o_magic.ipython import extension  # noqa: PLC0415
-
-    extension.unload(shell)
+    import_module("h2o_magic.ipython.extension").unload(shell)
 
 
 def __getattr__(name: str) -> Any:

@@ -75,6 +75,15 @@ def shortened(name: str, base: Path) -> str:
     return name
 
 
+def lengthened(name: str, base: Path) -> str:
+    """Return what :func:`shortened` was given, on this machine."""
+    path = Path(os.path.expanduser(name))
+    if not name.endswith(".gguf") or path.is_absolute():
+        return str(path) if name.startswith("~/") else name
+    found = base / path
+    return str(found) if found.is_file() else name
+
+
 def _home(default: Callable[[str], Path]) -> Path:
     home = os.environ.get("H2O_MAGIC_HOME")
     if home:

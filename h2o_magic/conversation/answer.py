@@ -32,7 +32,6 @@ from h2o_magic.conversation.notifications import (
 from h2o_magic.conversation.prepare import Prepared, prepare
 from h2o_magic.conversation.question import Question, asked_with
 from h2o_magic.conversation.queue import FifoLock
-from h2o_magic.conversation.schema_fallback import Asked
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import (
     BackendError,
@@ -300,6 +299,8 @@ class Answer:
             self._kept_in = self._conversation.record
             answering = self._connection.answering(self.question)
             prepared = prepare(self.question, self._kept_in, answering)
+            if (other := answering.instead(prepared.request)) is not None:
+                prepared = prepare(self.question, self._kept_in, other)
             yield from self._ask(prepared)
         finally:
             self._queue.leave(self)
@@ -367,7 +368,7 @@ class Answer:
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
     def _stream(self, prepared: Prepared) -> Iterator[Event]:
-        with _closing(Asked(prepared.backend, prepared.request)) as self._events:
+        with _closing(prepared.ask(prepared.request)) as self._events:
             if not self._stopping:  # else nobody would close it
                 yield from self._events
 

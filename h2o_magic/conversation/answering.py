@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
-from h2o_magic.backends.base import Backend
+from h2o_magic.backends.base import Backend, ChatRequest
+from h2o_magic.chat.events import Event
+
+
+@dataclass(frozen=True)
+class Serving:
+    """A server by the name that it has in keys, and how its backend is had."""
+
+    name: str
+    backend: Callable[[], Backend]
+    local: bool = False
 
 
 class Answering(Protocol):
@@ -27,6 +39,12 @@ class Answering(Protocol):
 
     @property
     def cut(self) -> int | None: ...
+
+    def ask(self, request: ChatRequest) -> Iterator[Event]:
+        """Return the events of an answer, which may be closed."""
+
+    def instead(self, request: ChatRequest) -> Answering | None:
+        """Return what is to prepare the question anew; None if it may be sent so."""
 
     def current_model_name(self) -> str:
         """Return the model that answers where none was chosen; empty if unknown."""

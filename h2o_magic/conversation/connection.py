@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.local import locate
-from h2o_magic.backends.registry import local
+from h2o_magic.backends.registry import AUTO, local
 from h2o_magic.backends.servers.connect import Connected
 from h2o_magic.backends.servers.credentials import KeySource
-from h2o_magic.backends.servers.known import same_server
+from h2o_magic.backends.servers.known import is_address, same_server
 from h2o_magic.backends.servers.model_cache import ModelList
 from h2o_magic.chat.context import CAUTIOUS
+from h2o_magic.chat.events import Event
 from h2o_magic.config.aliases import Aliases
-from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.definitions import LOCAL, SERVER_NAME
 from h2o_magic.config.forks import in_child
 from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import model_choice
-from h2o_magic.conversation.answering import Answering
+from h2o_magic.conversation.answering import Answering, Serving
 from h2o_magic.conversation.context_limits import KnownModel, ModelLimits, cut_of
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.schema_fallback import SchemaFallback
 from h2o_magic.errors import (
     BackendError,
     ConfigurationError,
@@ -81,6 +84,7 @@ class Connection:
         self._backend = backend
         self._limits: ModelLimits | None = None
         self._given = backend is not None  # by the program, not by the settings
+        self._dialect = ""  # that the user has named
         self._settled = self._given  # the model is not to be asked for
         self._best: ModelInfo | None = None  # of the local server, when last asked
         settings.watch(self._on_setting)
@@ -140,10 +144,37 @@ class Connection:
         """
         if question.replay.mode == "off":
             return self
-        server = self.backend.url if self._given else str(self._settings["server"])
         choice = ReplayChoice.of(str(self._settings["replay"]))
-        learns = choice.mode == "refresh"  # a question alone learns for no other
-        return self.replays.answering(self, question, server, learns=learns)
+        return self.replays.answering(
+            self,
+            question,
+            self._now(),
+            learns=choice.mode == "refresh",  # a question alone learns for no other
+        )
+
+    def _now(self) -> Serving:
+        """Return the server of now: it may be another one when it is asked."""
+        server = str(self._settings["server"])
+        if self._given:
+            backend = self.backend
+            kind = getattr(backend, "dialect", "") or type(backend).__name__
+            return Serving(f"{kind} at {backend.url}", lambda: backend)
+        name = server or LOCAL
+        if self._dialect:  # the same server may speak several
+            name = f"{name} ({self._dialect})"
+        return Serving(name, partial(self._backend_of, server), local=not server)
+
+    def _backend_of(self, server: str) -> Backend:
+        if not self._given and self._settings["server"] == server:
+            return self.backend
+        return self._make_backend(server)
+
+    def ask(self, request: ChatRequest) -> Iterator[Event]:
+        """Return the events of an answer; without the schema if that is refused."""
+        return SchemaFallback(self.backend, request)
+
+    def instead(self, request: ChatRequest) -> None:  # noqa: ARG002
+        return None
 
     @cached_property
     def replays(self) -> Replays:
@@ -226,12 +257,15 @@ class Connection:
         choice = ReplayChoice.of(str(self._settings["replay"]))
         stores = choice.mode != "off"
         if stores and (kept := self.replays.connected(choice, server, name, dialect)):
-            return self._as_connected(kept, server, key)
+            self._use_as_stored(kept, name or server, server, key)
+            self._dialect = dialect.replace(AUTO, "")
+            return kept
         opened = self.servers.connect(server, name=name, dialect=dialect, key=key)
         self.disconnect()
         where = opened.server.name or opened.server.url
         self._settings.set("server", where, _CONNECT)
         self.backend, self._given = opened.backend, False
+        self._dialect = dialect.replace(AUTO, "")
         models = opened.models or ()
         model_choice.settle(self._settings, models, where)
         with suppress(BackendError):  # which has just answered
@@ -245,25 +279,25 @@ class Connection:
             self.replays.keep_connected(choice, server, name, dialect, connected)
         return connected
 
-    def _as_connected(
-        self, kept: Connected, server: str, key: KeySource | None
-    ) -> Connected:
+    def _use_as_stored(
+        self, kept: Connected, name: str, server: str, key: KeySource | None
+    ) -> None:
         """Use a server that has answered before, without asking it.
 
-        A folder that came from elsewhere does not say where a key is sent: the address
-        is the one that was given, or that of a known server.
+        A folder that came from elsewhere does not say where a question or a key goes:
+        that is the address that was given, or that of the server known by that name.
         """
+        if is_address(server):
+            usual = re.fullmatch(SERVER_NAME, kept.server) and kept.server != LOCAL
+            name = kept.server if usual else server
         with suppress(ConfigurationError):
             entry = self.servers.find(server)
             dialect = entry.dialect or kept.dialect
             key = entry.key if key is None else key
-            self.servers.remember(
-                replace(entry, name=kept.server, dialect=dialect, key=key)
-            )
-        self._settings.set("server", kept.server, _CONNECT)
-        models = [ModelInfo(name) for name in kept.models]
-        model_choice.settle(self._settings, models, kept.server)
-        return kept
+            self.servers.remember(replace(entry, name=name, dialect=dialect, key=key))
+        self._settings.set("server", name, _CONNECT)
+        models = [ModelInfo(model) for model in kept.models]
+        model_choice.settle(self._settings, models, name)
 
     def forget_server(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; a session using it goes local."""
@@ -387,6 +421,7 @@ class Connection:
             self.disconnect()
             model_choice.reset_default(self._settings)
             self._settled = self._given = False
+            self._dialect = ""
 
 
 def _runs_here() -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -11,6 +11,7 @@ from typing import cast
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.context import Chosen, choose, estimate, input_room
 from h2o_magic.chat.continuation import continuing
+from h2o_magic.chat.events import Event
 from h2o_magic.chat.messages import Message, system
 from h2o_magic.chat.tokens import tokens_in
 from h2o_magic.chat.turns import Turn
@@ -35,6 +36,7 @@ class Prepared:
 
     request: ChatRequest
     backend: Backend
+    ask: Callable[[ChatRequest], Iterator[Event]]
     sent: int = 0
     earlier: int = 0
     unfinished: int = 0
@@ -78,11 +80,12 @@ def prepare(question: Question, record: Record, answering: Answering) -> Prepare
         if question.continues:
             notes += ("continued",)
         if not question.history:
-            return Prepared(request, answering.backend, notes=notes)
+            return Prepared(request, answering.backend, answering.ask, notes=notes)
         earlier, outdated = record.counts_around(question.thread, context.place)
         return Prepared(
             request,
             answering.backend,
+            answering.ask,
             sent=len(turns),
             earlier=0 if question.begins else earlier,
             unfinished=fitted.chosen.unfinished,

@@ -14,7 +14,7 @@ from h2o_magic.errors import GenerationError, StatusError
 _SCHEMA_WORDS = re.compile(r"response_format|json_schema|schema|grammar", re.IGNORECASE)
 
 
-class Asked(Iterator[Event]):
+class SchemaFallback(Iterator[Event]):
     """The events of an answer; without the schema if the server refuses that."""
 
     def __init__(self, backend: Backend, request: ChatRequest) -> None:

@@ -359,10 +359,15 @@ def test_every_settings_variable_is_read(setting: Parameter) -> None:
 def test_a_refused_variable_is_named_and_the_default_holds(setting: Parameter) -> None:
     text = setting.write(refused(setting))
     settings = Settings({setting.variable: text})
-    assert settings[setting.name] == setting.default
-    assert settings.origin(setting.name) == "default"
     (problem,) = settings.problems
-    assert problem.startswith(f"{setting.variable} is ignored: `{setting.name}`")
+    if setting.if_invalid is None:
+        assert settings[setting.name] == setting.default
+        assert settings.origin(setting.name) == "default"
+        assert problem.startswith(f"{setting.variable} is ignored: `{setting.name}`")
+    else:
+        assert settings[setting.name] == setting.if_invalid
+        said = f"{setting.variable} is taken for '{setting.if_invalid}': `"
+        assert problem.startswith(said)
     assert len(problem.splitlines()) == 1
 
 

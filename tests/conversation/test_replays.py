@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,9 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.replay.backend import ReplayBackend
+from h2o_magic.backends.replay.folder import AnswerFolder
+from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import (
     Event,
@@ -21,15 +25,15 @@ from h2o_magic.chat.events import (
     TextDelta,
     Usage,
 )
+from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
-from h2o_magic.config.replay import ReplayChoice
+from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
-from h2o_magic.conversation.replays import ReplayedAnswering
-from h2o_magic.conversation.schema_fallback import Asked
+from h2o_magic.conversation.replayed_answering import ReplayedAnswering
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     ConfigurationError,
@@ -362,17 +366,14 @@ def test_only_on_this_machine_weights_are_looked_at(
         assert stored(folder)[0]["weights"] == weights
 
 
-@pytest.mark.parametrize(("server", "budget"), [("", SLOW_BUDGET), ("lab", BUDGET)])
+@pytest.mark.parametrize(("server", "budget"), [(LOCAL, SLOW_BUDGET), ("lab", BUDGET)])
 def test_neither_the_machine_nor_what_was_counted_changes_a_question(
     tmp_path: Path, server: str, budget: int
 ) -> None:
-    asking = session(Server(), tmp_path)
-    asking.settings.set("server", server)
     slow = type("Slow", (), {"value_budget": 7, "rate": lambda *_: 1.0})
-    replaying = asking.connection.replays.replayed(
-        ReplayChoice("on", "answers/"), server
-    )
-    answering = ReplayedAnswering(slow(), Asked, replaying, "on", 0.0, learns=False)
+    replayed = Replayed(AnswerFolder(tmp_path), server, "answers/")
+    backend = ReplayBackend(Server, replayed, "on")
+    answering = ReplayedAnswering(slow(), backend, replayed, "on", "keep")
     assert answering.value_budget == budget
     assert answering.rate("small") == CAUTIOUS
 
@@ -467,7 +468,7 @@ def test_a_server_that_a_program_gives_is_not_taken_for_the_local_one(
     settings.set("replay", "answers/")
     server = Server()
     Session(server, settings=settings, folder=tmp_path).ask("One?").read()
-    assert stored(tmp_path)[0]["request"]["server"] == server.url
+    assert stored(tmp_path)[0]["request"]["server"].endswith(f" at {server.url}")
 
 
 def test_the_path_of_a_model_is_the_same_one_in_a_copy_of_the_folder(
@@ -482,6 +483,11 @@ def test_the_path_of_a_model_is_the_same_one_in_a_copy_of_the_folder(
     asking = session(Server(), copy, "only answers/")
     assert asking.ask("One?", model=str(copy / "m.gguf")).read() == "Answer 1"
     assert stored(copy)[0]["request"]["model"] == "m.gguf"
+    answer = asking.ask("One?", model=str(copy / "m.gguf"), history=False)
+    answer.read()
+    assert answer.facts.model == str(copy / "m.gguf")
+    content = b"".join(file.read_bytes() for file in (copy / "answers").glob("??/*"))
+    assert str(tmp_path).encode() not in content
 
 
 def test_a_damaged_entry_is_asked_again_and_replaced(tmp_path: Path) -> None:
@@ -539,3 +545,66 @@ def test_sessions_that_share_a_folder_at_once_need_no_server_later(
         told = list(pool.map(lambda each: ask_all(each, questions), both))
     later = ask_all(session(Server(gone=True), tmp_path, "only answers/"), questions)
     assert all(text in pair for text, *pair in zip(later, *told, strict=True))
+
+
+def test_the_same_server_may_speak_two_dialects(tmp_path: Path) -> None:
+    asking = session(Server(), tmp_path)
+    asking.ask("One?", model="m").read()
+    asking.connection._dialect = "gpt-gm"  # as `connect` notes it
+    assert asking.ask("One?", model="m", history=False).read() == "Answer 2"
+
+
+def test_a_server_that_changes_meanwhile_is_not_taken_for_the_other(
+    tmp_path: Path,
+) -> None:
+    servers = {name: Server() for name in ("alpha", "beta")}
+    for name, server in servers.items():
+        server.text = name
+    settings = Settings()
+    settings.set("server", "alpha")
+    settings.set("replay", "answers/")
+    asking = Session(
+        settings=settings, connect=lambda name: servers[name], folder=tmp_path
+    )
+    answering = asking.connection.answering(asking.ask("One?", model="m").question)
+    settings.set("server", "beta")
+    request = ChatRequest("m", (user("One?"),))
+    texts = [e.text for e in answering.ask(request) if isinstance(e, Finished)]
+    assert texts == ["alpha"]
+
+
+def test_a_model_that_is_gone_is_not_asked_new_questions(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    server = Server()
+    server.names = ["newer"]
+    asking = session(server, tmp_path)
+    assert asking.ask("One?", history=False).read() == "Answer 1"
+    assert server.others == 0
+    answer = asking.ask("Two?", history=False)
+    answer.read()
+    assert answer.facts.model == "newer"
+    assert asking.ask("One?", history=False).read() == "Answer 1"
+
+
+def test_a_program_may_make_errors_of_warnings(tmp_path: Path) -> None:
+    (tmp_path / "answers").write_text("a file")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert session(Server(), tmp_path).ask("One?").read() == "Answer 1"
+
+
+def test_a_masked_answer_says_so(tmp_path: Path) -> None:
+    server = Server()
+    server.text = f"Use {KEY} {{n}}"
+    answer = session(server, tmp_path).ask("One?")
+    answer.read()
+    assert answer.facts.notes == ("what looks like a secret was masked",)
+
+
+def test_a_store_of_ones_own_tells_nothing_of_other_notebooks(
+    tmp_path: Path, home: Path
+) -> None:
+    session(Server(), tmp_path, "on").ask("Is Alice ill in 2023?").read()
+    answer = session(Server(), tmp_path, "on").ask("Is Alice ill in 2024?")
+    answer.read()
+    assert answer.facts.notes == ()

@@ -215,6 +215,8 @@ def test_a_refused_value_is_refused_in_one_line_whichever_way_it_comes(
     start = WAYS[way].format(name=setting.name, NAME=setting.name.upper())
     if setting.name == "server":
         start = start.replace("` must", "`")
+    if setting.if_invalid is not None:
+        start = start.replace("ignored", f"taken for '{setting.if_invalid}'")
     if setting.option or way is not as_option:
         assert said.startswith(start)
     assert len(said.splitlines()) == 1

@@ -8,7 +8,6 @@ import uuid
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
-from pathlib import Path
 from typing import Any, Literal, overload
 
 from h2o_magic.backends.ask import AnswerStream, ask
@@ -19,21 +18,18 @@ from h2o_magic.backends.gptgm.models import service_id
 from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
 from h2o_magic.backends.http_backend import Messages, check_types, checked_messages
 from h2o_magic.backends.local import locate
-from h2o_magic.backends.replay.backend import ReplayBackend
-from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.events import Event, Finished, Source, TextDelta
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.models import title_of
 from h2o_magic.config.parameters import PARAMETERS, resolve
-from h2o_magic.config.replay import ReplayChoice, in_environment
+from h2o_magic.config.replay import in_environment
 from h2o_magic.errors import (
     ConfigurationError,
     DemoWeightsWarning,
     ParameterError,
     did_you_mean,
 )
-from h2o_magic.prompts.secrets.guard import Guard
 
 _warned: set[str] = set()  # the models about which this process was warned
 
@@ -178,7 +174,9 @@ def create_completion(
     request = _request(question, strict=strict)
     server: Backend = _OneQuestion(backend, question)
     if choice.mode != "off":
-        server = _replaying(choice, server, base_url or LOCAL, token)
+        from h2o_magic.backends.replay.program import replaying  # noqa: PLC0415 - few do
+
+        server = replaying(choice, server, base_url or LOCAL, token)
     events = _events(backend, server, request)
     if stream:
         return _tokens(events)
@@ -220,14 +218,6 @@ def _request(question: GptGmQuestion, *, strict: bool) -> ChatRequest:
     return ChatRequest(
         question.model, question.messages, {**question.parameters, **options}, strict
     )
-
-
-def _replaying(
-    choice: ReplayChoice, server: Backend, name: str, token: str | None
-) -> Backend:
-    guard = Guard("", os.environ, {}, [token] if token else [])
-    replayed = Replayed.of(choice, Path(), name, mask=guard.masked, warn=warnings.warn)
-    return ReplayBackend(lambda: server, replayed, choice.mode)
 
 
 def _events(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
@@ -13,7 +14,7 @@ from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.misses import miss, what_changed
 from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.replay.streams import Recording, Replaying
-from h2o_magic.backends.replay.summary import kept
+from h2o_magic.backends.replay.summary import cut
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.replay import ReplayMode
@@ -26,8 +27,8 @@ def _ask(backend: Backend, request: ChatRequest) -> Iterator[Event]:
 class ReplayBackend(Backend):
     """Answers from a folder, and asks `inner`, which is made only then.
 
-    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept` is called
-    when an answer that was asked has been stored.
+    `mode` is ``on``, ``only`` or ``refresh``. `ask` asks a backend. `on_kept`, if it is
+    set, is called when an answer that was asked has been stored.
     """
 
     def __init__(
@@ -38,19 +39,23 @@ class ReplayBackend(Backend):
         *,
         ask: Callable[[Backend, ChatRequest], Iterator[Event]] = _ask,
         speed: float = 0.0,
-        on_kept: Callable[[], None] = lambda: None,
     ) -> None:
         self._inner = inner
         self._ask = ask
         self._replayed = replayed
         self._mode = mode
         self._speed = speed
-        self._on_kept = on_kept
+        self.on_kept: Callable[[], None] = lambda: None
         self._url: str | None = None
+
+    @cached_property
+    def _asked(self) -> Backend:
+        """The server that is asked; it is the same one until the answer is there."""
+        return self._inner()
 
     @property
     def url(self) -> str:
-        return self._inner().url if self._url is None else self._url
+        return self._asked.url if self._url is None else self._url
 
     def stream(self, request: ChatRequest) -> Iterator[Event]:
         """Yield the stored answer, or the server's; a ReplayMissError in ``only``."""
@@ -58,7 +63,7 @@ class ReplayBackend(Backend):
         key = replayed.key(request)
         stored, why = self._stored(key, request)
         if stored is not None:
-            self._url = stored.url
+            self._url, stored = stored.url, _with_source(stored, replayed.whole)
             counts.hits += 1
             counts.cells[key] = replayed.asker
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
@@ -68,7 +73,7 @@ class ReplayBackend(Backend):
             raise miss(request, replayed, why)
         self._url = None
         return Recording(
-            self._ask(self._inner(), request),
+            self._ask(self._asked, request),
             lambda answer: self._keep(key, request, answer, why),
         )
 
@@ -88,21 +93,21 @@ class ReplayBackend(Backend):
         return f"not stored in {self._replayed.shown}: would be {would}"
 
     def models(self) -> list[ModelInfo]:
-        return self._inner().models()
+        return self._asked.models()
 
     def model(self, name: str = "") -> ModelInfo | None:
-        return self._inner().model(name)
+        return self._asked.model(name)
 
     def vision(self, model: str) -> bool | None:
-        return self._inner().vision(model)
+        return self._asked.vision(model)
 
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         if self._mode == "only":
             return None
-        return self._inner().count_tokens(model, messages)
+        return self._asked.count_tokens(model, messages)
 
     def body(self, request: ChatRequest) -> Mapping[str, Any] | None:
-        return None if self._mode == "only" else self._inner().body(request)
+        return None if self._mode == "only" else self._asked.body(request)
 
     def _stored(
         self, key: str, request: ChatRequest
@@ -138,11 +143,13 @@ class ReplayBackend(Backend):
         if not why and self._mode == "on":  # now: the text has not waited for it
             why = what_changed(asked, replayed)
         answered_by = answer.source.model if answer.source else request.model
-        answer = _masked(answer, replayed.mask)
+        kept = _masked(answer, replayed.mask)
+        if kept.text != answer.text:
+            why = "; ".join(filter(None, (why, "what looks like a secret was masked")))
         answer = replace(
-            answer,
-            request=kept(asked),
-            url=self._inner().url,
+            _with_source(kept, lambda name: replayed.mask(replayed.shortened(name))),
+            request=cut(asked),
+            url=replayed.mask(self._asked.url),
             cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
@@ -153,9 +160,19 @@ class ReplayBackend(Backend):
             with suppress(Warning):  # where warnings are errors
                 replayed.warn(f"the answer was not stored in {replayed.shown}: {said}")
             return Replay("", why="not stored"), answer.text
-        self._on_kept()
+        self.on_kept()
         replayed.counts.cells[key] = replayed.asker
         return _told(key, answer, why=why), answer.text
+
+
+def _with_source(answer: StoredAnswer, name: Callable[[str], str]) -> StoredAnswer:
+    """Return an answer whose model, and what it stands in for, are named so."""
+    source = answer.source
+    if source is None:
+        return answer
+    asked = source.stands_in_for and name(source.stands_in_for)
+    source = replace(source, model=name(source.model), stands_in_for=asked)
+    return replace(answer, source=source)
 
 
 def _told(key: str, answer: StoredAnswer, day: str = "", why: str = "") -> Replay:

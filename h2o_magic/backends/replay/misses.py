@@ -24,7 +24,9 @@ def what_changed(wanted: Summary, replayed: Replayed) -> str:
 
     What another cell has asked in this session is another question.
     """
-    asked = replayed.counts.cells.items()
+    if replayed.folder.private:  # what other notebooks asked is not this one's
+        return ""
+    asked = replayed.counts.cells.copy().items()  # others may be answered meanwhile
     others = {key for key, cell in asked if cell is None or cell != replayed.asker}
     near = nearest(wanted, summaries(replayed.folder, others))
     if near is None or not is_near(near, wanted):

@@ -64,8 +64,16 @@ class Replayed:
     def summary(self, request: ChatRequest, *, whole: bool = False) -> Summary:
         return summary(self._portable(request), self.server, self.mask, whole=whole)
 
+    def shortened(self, name: str) -> str:
+        """Return a model's name; that of a file as it is on any machine."""
+        return paths.shortened(name, self.base)
+
+    def whole(self, name: str) -> str:
+        """Return a name that was shortened as it is here."""
+        return paths.lengthened(name, self.base)
+
     def _portable(self, request: ChatRequest) -> ChatRequest:
-        return replace(request, model=paths.shortened(request.model, self.base))
+        return replace(request, model=self.shortened(request.model))
 
     @classmethod
     def of(

@@ -50,10 +50,10 @@ def summary(
         **_schema(request.schema, mask),
         **_others(request),
     }
-    return found if whole else kept(found)
+    return found if whole else cut(found)
 
 
-def kept(whole: Summary) -> dict[str, Any]:
+def cut(whole: Summary) -> dict[str, Any]:
     """Return what is stored of a summary with whole texts."""
     return {**whole, **{name: whole[name][:KEPT] for name in ("question", "system")}}
 

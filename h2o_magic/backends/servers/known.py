@@ -99,6 +99,11 @@ class KnownServers:
         return removed[-1]
 
 
+def is_address(server: str) -> bool:
+    """Return whether a server is named by its address: no name has such signs."""
+    return re.search(r"[/:.]", server) is not None
+
+
 def same_server(one: str, other: str) -> bool:
     """Return whether two addresses, or names, are the same server's."""
     try:

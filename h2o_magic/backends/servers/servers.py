@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -24,6 +23,7 @@ from h2o_magic.backends.servers.credentials import Credentials, KeySource
 from h2o_magic.backends.servers.known import (
     KnownServer,
     KnownServers,
+    is_address,
     same_server,
     unknown_name,
 )
@@ -35,9 +35,6 @@ from h2o_magic.prompts.secrets.scan import secrets_in
 
 if TYPE_CHECKING:
     from h2o_magic.backends.servers.scan import OpenPort
-
-#: What no name has.
-_ADDRESS = re.compile(r"[/:.]")
 
 
 class Servers:
@@ -88,7 +85,7 @@ class Servers:
         for entry in self._unsaved:
             if same_server(entry.url, server):
                 return entry
-        if _ADDRESS.search(server):
+        if is_address(server):
             return KnownServer("", server)
         if any(secrets_in(server)):
             raise ConfigurationError(
@@ -121,7 +118,7 @@ class Servers:
         which ``auto`` detects anew; another is believed. A `key` of None is the known
         source.
         """
-        url = check_base_url(server) if _ADDRESS.search(server) else ""
+        url = check_base_url(server) if is_address(server) else ""
         known = self.find(url or server)
         entry = _at_url(known, url) if url else known
         entry = replace(

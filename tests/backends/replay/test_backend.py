@@ -108,7 +108,7 @@ def test_an_answer_that_is_not_complete_is_not_stored(
     kept: list[None] = []
     inner = Inner(*events)
     backend = around(inner, path)
-    backend._on_kept = lambda: kept.append(None)
+    backend.on_kept = lambda: kept.append(None)
     for n in range(2):
         said: list[Any] = []
         with suppress(BackendError):
@@ -132,7 +132,7 @@ def test_an_answer_that_is_closed_early_is_not_stored(path: Path, taken: int) ->
 def test_an_answer_is_stored_before_its_end_is_told(path: Path, reason: Any) -> None:
     kept: list[int] = []
     backend = around(Inner(TextDelta("Yes"), Finished("Yes", reason)), path)
-    backend._on_kept = lambda: kept.append(len(entries(path)))
+    backend.on_kept = lambda: kept.append(len(entries(path)))
     stream = backend.stream(ASKED)
     assert next(stream) == TextDelta("Yes")
     assert kept == []
@@ -145,7 +145,7 @@ def test_what_cannot_be_written_is_answered_and_told(path: Path) -> None:
     path.write_text("a file")
     lines: list[str] = []
     backend = around(Inner(), path, warn=lines.append)
-    backend._on_kept = never
+    backend.on_kept = never
     assert untold(backend.stream(ASKED)) == list(ANSWER)
     (line,) = lines
     assert line.startswith("the answer was not stored in answers/: ")
