@@ -6,6 +6,7 @@ is kept alive.
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import sys
@@ -13,6 +14,7 @@ import tokenize
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -166,6 +168,15 @@ def _identifiers(source: str) -> Iterator[str]:
             for token in tokenize.generate_tokens(io.StringIO(line.strip()).readline):
                 if token.type == tokenize.NAME and before != ".":
                     yield token.string
+                elif token.type == tokenize.STRING:
+                    yield from _names_in_string(token.string)
                 before = token.string
         except (tokenize.TokenError, SyntaxError):
             continue
+
+
+def _names_in_string(text: str) -> Iterator[str]:
+    """Yield the names in an f-string, which is one token before Python 3.12."""
+    with suppress(SyntaxError, ValueError):
+        found = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)]
+        yield from (n.id for n in sorted(found, key=lambda n: n.col_offset))

@@ -1,7 +1,8 @@
 """Tracebacks as text that is the same in each process, folder and installation.
 
 A file keeps the name that an import of it has. Cells are told apart by letters, since
-the numbers that they run under differ.
+the numbers that they run under differ. A frame has one line of code: more of them, and
+carets, are written by some versions of Python only.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from h2o_magic.prompts.stable import is_cell, stable
 _FILE = re.compile(r'File "([^"\n]+)", line')
 # Where a module is, at the end of an ImportError.
 _LOCATION = re.compile(r"\(((?:/|[A-Za-z]:\\)[^()\n]+\.(?:py|pyd|so))\)$")
+# A frame with more than one line below it; a syntax error's caret is in no frame.
+_FRAME = re.compile(
+    r'^(([ |]*)File "[^"\n]+", line \d+, in .*\n\2  .*)(?:\n\2  .*)+', re.MULTILINE
+)
 # A line of code, also in a group of errors: it is the user's.
 _SOURCE = re.compile(r"(?:\s*\||(?!\s*\|))\s{4}")
 
@@ -28,6 +33,7 @@ def stable_traceback(
 
     ``Cell A, line 3`` stands for the first cell in it, ``The cell`` for an only one.
     """
+    text = _FRAME.sub(r"\1", text)
     names = list(dict.fromkeys(_FILE.findall(text)))
     cells = [name for name in names if named_by_kernel(name)]
     places = {name: f'File "{_as_imported(name)}"' for name in names}

@@ -272,6 +272,16 @@ def test_what_a_merge_and_a_killed_write_leave_is_only_noted(
     assert last == "1 answer, 0 facts about servers: 2 notes"
 
 
+def test_an_answer_that_an_editor_has_formatted_is_only_noted(
+    answers: Answers, capsys: Capture
+) -> None:
+    place = answers.folder.file(answers.ask("Formatted"))
+    place.write_text(json.dumps(json.loads(place.read_bytes()), indent=2))
+    note, last = run(capsys, "verify", answers.path)
+    assert note.endswith(".json: note: was formatted: expected one line")
+    assert last == "1 answer, 0 facts about servers: 1 note"
+
+
 @pytest.mark.parametrize("action", [["ls"], ["show", "a"], ["verify"], ["prune", "n"]])
 def test_a_folder_that_is_missing_is_one_line(
     action: list[str], tmp_path: Path, capsys: Capture

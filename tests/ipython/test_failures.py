@@ -172,6 +172,12 @@ def test_names_are_the_users_variables_only(shell: InteractiveShell) -> None:
     assert run(shell, code).names == ("df",)
 
 
+def test_names_in_f_strings_are_found_in_their_order(shell: InteractiveShell) -> None:
+    shell.user_ns.update(df=1, row=2, width=3, last=4, r=5)
+    code = "f\"a {row!r:>{width}} {'df'} {{r}} {df}\", 'last'; f'{0/0}' + last"
+    assert run(shell, code).names == ("row", "width", "df", "last")
+
+
 def test_tracebacks_are_kept_by_number(shell: InteractiveShell) -> None:
     number = run(shell, "1 / 0").number
     assert number is not None

@@ -110,6 +110,23 @@ def test_a_series_is_a_table_of_one_column(value: object, row: str) -> None:
     assert any(line.startswith(row) for line in lines(value))
 
 
+def test_types_of_columns_are_named_as_in_a_description_of_the_frame() -> None:
+    kinds = {
+        "n": np.dtype("int64"),
+        "day": np.dtype("datetime64[ns]"),
+        "hour": pd.DatetimeTZDtype("us", "UTC"),
+        "text": pd.StringDtype("python", na_value=np.nan),
+        "any": np.dtype("O"),
+    }
+    assert lines(pd.Series(kinds, dtype=object))[-5:] == [
+        "| n | int64 |",
+        "| day | datetime64 |",
+        "| hour | datetime64[UTC] |",
+        "| text | str |",
+        "| any | object |",
+    ]
+
+
 class SparkFrame:
     """As Spark's: its columns are known, and everything else is a job."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -86,4 +87,57 @@ def test_the_message_is_stable_and_the_code_stays(before: str) -> None:
     assert stable_traceback(text).split("\n") == [
         f"{before}{code}",
         f"{before}ValueError: <C at 0x…> is none of {{'a', 'b'}}",
+    ]
+
+
+OLD = """\
+Traceback (most recent call last):
+  The cell, line 9, in <module>
+    get(
+  File "trees.py", line 2, in get
+    return d['x'] + 1
+  [Previous line repeated 3 more times]
+  File "parser.py", line 1
+    x = = 2
+        ^
+SyntaxError: invalid syntax
+    as the parser says"""
+NEW = """\
+Traceback (most recent call last):
+  File "<ipython-input-1-0a1b>", line 9, in <module>
+    get(
+    ~~~^
+        d,
+        ^^
+    )
+    ^
+  File "trees.py", line 2, in get
+    return d['x'] + 1
+           ~^^^^^
+  [Previous line repeated 3 more times]
+  File "parser.py", line 1
+    x = = 2
+        ^
+SyntaxError: invalid syntax
+    as the parser says"""
+
+
+@pytest.mark.parametrize("before", ["", "  | ", "    | "])
+def test_a_frame_has_one_line_of_code_as_in_any_version_of_python(before: str) -> None:
+    old, new = (
+        "\n".join(before + line for line in text.split("\n")) for text in (OLD, NEW)
+    )
+    assert stable_traceback(new) == old
+    assert stable_traceback(old) == old
+
+
+def test_an_error_reads_alike_with_and_without_carets() -> None:
+    values: dict[str, int] = {}
+    with pytest.raises(KeyError) as caught:
+        values["x"] += 1
+    told = stable_traceback("".join(traceback.format_exception(caught.value)))
+    assert told.split("\n")[2:] == [
+        '    values["x"] += 1',
+        "KeyError: 'x'",
+        "",
     ]

@@ -29,11 +29,20 @@ def differences(before: Summary, now: Summary) -> list[str]:
     return told
 
 
+def difference_of_prompts(before: Summary, now: Summary) -> str:
+    """Return what differs between questions that have little in common."""
+    return next(_in_prompt(before, now), "the prompt")
+
+
+def _in_prompt(before: Summary, now: Summary) -> Iterator[str]:
+    return _in_text("question", "the prompt", before, now)
+
+
 def _differences(before: Summary, now: Summary) -> Iterator[str]:
     for name in ("server", "model"):
         if _of(before, name) != now[name]:
             yield f"the {name} {_was(_of(before, name), now[name])}"
-    yield from _in_text("question", "the prompt", before, now)
+    yield from _in_prompt(before, now)
     yield from _in_text("system", "the system prompt", before, now)
     yield from _in_images(_list(before, "images"), _list(now, "images"))
     yield from _in_conversation(_list(before, "earlier"), _list(now, "earlier"))

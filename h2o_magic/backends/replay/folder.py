@@ -2,7 +2,8 @@
 
 ``KEY[:2]/KEY.json`` holds one line of JSON. It is written beside its place and renamed,
 so that a process that is killed leaves no half of one. Where git has merged two of them
-line by line (``merge=union``), the first line counts. Links are not followed: a cloned
+line by line (``merge=union``), the first line counts. One that an editor has formatted
+is read, too. Links are not followed: a cloned
 repository may hold one that leads anywhere.
 """
 
@@ -160,9 +161,19 @@ def line(entry: Mapping[str, Any]) -> bytes:
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """Return the entry of a file's first line; a DamagedEntryError if it is none."""
+    """Return the entry of a file's first line, of all lines if it was formatted.
+
+    A DamagedEntryError if there is none.
+    """
+    with suppress(DamagedEntryError):
+        return object_of(content.split(b"\n", 1)[0])
+    return object_of(content)
+
+
+def object_of(text: bytes) -> dict[str, Any]:
+    """Return a JSON object; a DamagedEntryError if it is none."""
     try:
-        entry = json.loads(content.split(b"\n", 1)[0])
+        entry = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DamagedEntryError(f"not valid JSON: {error}") from None
     if not isinstance(entry, dict):

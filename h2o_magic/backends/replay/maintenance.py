@@ -16,6 +16,7 @@ from h2o_magic.backends.replay.folder import (
     AnswerFolder,
     DamagedEntryError,
     content_of,
+    object_of,
     parse,
 )
 from h2o_magic.backends.replay.key import digest
@@ -104,11 +105,21 @@ def _checked(folder: AnswerFolder, path: Path) -> Checked:
     except (DamagedEntryError, OSError) as error:
         return Checked(name, said=str(error), wrong=True)
     kind = "answer" if isinstance(entry, StoredAnswer) else "learned"
+    return Checked(name, kind, _of_lines(content))
+
+
+def _of_lines(content: bytes) -> str:
+    """Return what is to be said of an entry that has more than its one line."""
     others = content.strip().count(b"\n")
-    said = (
+    if not others:
+        return ""
+    try:
+        object_of(content.split(b"\n", 1)[0])
+    except DamagedEntryError:
+        return "was formatted: expected one line"
+    return (
         f"{counted(others, 'more line')} behind the first, as git merges leave; unused"
     )
-    return Checked(name, kind, said if others else "")
 
 
 def _read(entry: Mapping[str, Any], key: str) -> StoredAnswer | Learned:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from itertools import islice
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.replay.differences import differences
+from h2o_magic.backends.replay.differences import difference_of_prompts, differences
 from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.nearest import is_near, nearest
 from h2o_magic.backends.replay.replayed import Replayed
@@ -41,7 +41,11 @@ def miss(request: ChatRequest, replayed: Replayed, why: str) -> ReplayMissError:
         near = nearest(wanted, summaries(replayed.folder))
         why = f"{replayed.folder.path} has no answers"
         if near is not None:
-            found = "; ".join(differences(near, wanted))
+            found = (
+                "; ".join(differences(near, wanted))
+                if is_near(near, wanted)
+                else difference_of_prompts(near, wanted)
+            )
             why = f"the nearest stored question differs in {found}"
     return ReplayMissError(
         f"no answer to this question is stored in {replayed.shown}, and nobody is "

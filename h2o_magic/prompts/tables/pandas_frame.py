@@ -26,7 +26,7 @@ class PandasFrame(Frame):
     """A frame, series or index; its columns are read one at a time, without a copy."""
 
     def __init__(self, value: Any) -> None:
-        self._value = value
+        self._value = _named(value) if _is_of_dtypes(value) else value
         self._is_frame = is_from(value, "pandas", "DataFrame")
         index: Any = None if is_from(value, "pandas", "Index") else value.index
         self._index = index
@@ -134,6 +134,23 @@ def _levels(index: Any) -> str:
         f"{', '.join(map(label, level[:5]))}{', …' if len(level) > 5 else ''})"
         for name, level in zip(index.names, index.levels, strict=True)
     )
+
+
+def _is_of_dtypes(value: Any) -> bool:
+    """Return whether a value is such as ``df.dtypes``."""
+    return (
+        is_from(value, "pandas", "Series")
+        and str(value.dtype) == "object"
+        and len(value) > 0
+        and all(
+            is_from(each, "numpy", "dtype") or is_from(each, "pandas", "ExtensionDtype")
+            for each in value
+        )
+    )
+
+
+def _named(dtypes: Any) -> Any:
+    return dtypes.map(lambda dtype: _dtype_text(dtype, dtypes[:0]))
 
 
 def _dtype(value: Any) -> str:

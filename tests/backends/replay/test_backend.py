@@ -72,6 +72,20 @@ def test_only_gives_what_is_stored_and_makes_no_other_backend(path: Path) -> Non
     assert not (path / "empty").exists()
 
 
+def test_a_miss_that_no_stored_question_is_like_tells_the_prompt_alone(
+    path: Path,
+) -> None:
+    list(around(Inner(), path).stream(ASKED))
+    other = ChatRequest("another", (user("Plot the sales."),), {"seed": 1})
+    with pytest.raises(ReplayMissError) as miss:
+        around(Inner(), path, "only").stream(other)
+    said = "differs in the prompt (was “Who are you?”, now “Plot the sales.”). To ask"
+    assert said in str(miss.value)
+    again = replace(ASKED, model="another")
+    with pytest.raises(ReplayMissError, match=r"differs in the model \(was "):
+        around(Inner(), path, "only").stream(again)
+
+
 def missed(path: Path) -> str:
     with pytest.raises(ReplayMissError) as miss:
         around(Inner(), path, "only").stream(ASKED)

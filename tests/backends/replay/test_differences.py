@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.replay.differences import differences
+from h2o_magic.backends.replay.differences import difference_of_prompts, differences
 from h2o_magic.backends.replay.nearest import is_near, nearest
 from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.chat.images import Image
@@ -228,6 +228,14 @@ def test_what_differs_is_named(
     before: ChatRequest, now: ChatRequest, said: str
 ) -> None:
     assert "; ".join(told(before, now)) == said
+
+
+def test_of_questions_with_little_in_common_only_the_prompt_is_told() -> None:
+    stored = summary(asked("Hello", parameters={"seed": 1}), "lab", str)
+    now = summary(replace(asked(), model="phi"), "other", str, whole=True)
+    said = difference_of_prompts(stored, now)
+    assert said == "the prompt (was “Hello”, now “Why?”)"
+    assert difference_of_prompts({}, {**now, "question": ""}) == "the prompt"
 
 
 def test_another_server_is_named_first_and_no_more_than_fits() -> None:

@@ -123,10 +123,15 @@ def test_a_number_that_json_does_not_have_is_not_written(folder: AnswerFolder) -
         lambda content: content.rstrip(b"\n"),
         lambda content: b"\xef\xbb\xbf" + content,
         lambda content: json.dumps(json.loads(content)).encode(),
+        lambda content: json.dumps(json.loads(content), indent=2).encode(),
+        lambda content: b"\n" + content,
     ],
-    ids=["merged", "any second line", "CRLF", "no line end", "BOM", "ASCII"],
+    ids=[
+        *("merged", "any second line", "CRLF", "no line end", "BOM", "ASCII"),
+        *("formatted", "a blank line before"),
+    ],
 )
-def test_the_first_line_counts_whatever_follows_or_ends_it(
+def test_the_first_line_counts_whatever_follows_or_ends_it_else_the_whole(
     folder: AnswerFolder, changed: Callable[[bytes], bytes]
 ) -> None:
     folder.write(KEY, ENTRY)
@@ -139,7 +144,7 @@ def test_the_first_line_counts_whatever_follows_or_ends_it(
     "content",
     [
         *(b"", b"\n", b"{", b'{"a": 1} x', b"[1]", b"null", b"\xff\xfe{}", b"\0" * 9),
-        *(b"\n" + line(ENTRY), b"[" * 100_000, b"<<<<<<< HEAD\n" + line(ENTRY)),
+        *(b"[" * 100_000, b"<<<<<<< HEAD\n" + line(ENTRY), b'{\n"a": 1\n}\n{\n}'),
         b"version https://git-lfs.github.com/spec/v1\n",
     ],
 )
