@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import uuid
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +26,7 @@ from h2o_magic.errors import (
     IncompleteAnswerError,
     MessagesError,
     ParameterError,
+    ReplayMissError,
     StatusError,
     TimedOutError,
 )
@@ -499,6 +502,70 @@ def test_the_local_server_is_looked_for_again_if_it_died(
 def test_an_address_that_cannot_be_used_is_refused_at_once(kwargs: Any) -> None:
     with pytest.raises(ConfigurationError):
         create_completion("llama-13b", HI, **kwargs)
+
+
+# --- stored answers
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, where nothing says whether answers are stored."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("H2O_MAGIC_REPLAY", raising=False)
+    return tmp_path
+
+
+def asked_again(host: ScriptedServer, **kwargs: Any) -> bool:
+    """Return whether a question is sent although ``Hi`` has been answered before."""
+    options: dict[str, Any] = {"replay": "answers/", "base_url": host.url, **kwargs}
+    sent_before = len(host.requests)
+    assert create_completion(options.pop("model", "falcon-40b"), HI, False, **options)
+    return len(host.requests) > sent_before
+
+
+@pytest.mark.parametrize(
+    ("change", "is_another"),
+    [
+        *(({name: True}, True) for name in ("is_retry", "use_cache", "strict")),
+        ({"web_search_id": "6b0325b8a8e89309e9596fd6"}, True),
+        ({"model": "falcon-7b"}, True),
+        ({"temperature": 0.5}, True),
+        *(({name: uuid.uuid4()}, False) for name in ("id", "response_id")),
+        ({"share": True}, False),
+    ],
+    ids=str,
+)
+def test_a_stored_answer_is_given_to_the_same_question_only(
+    change: dict[str, Any], is_another: bool, host: ScriptedServer, here: Path
+) -> None:
+    assert [asked_again(host) for _ in range(2)] == [True, False]
+    assert asked_again(host, **change) == is_another
+    assert not asked_again(host, **change)
+
+
+@pytest.mark.parametrize("replay", ["answers/", Path("answers")], ids=repr)
+def test_only_in_the_environment_refuses_what_is_not_stored(
+    replay: Any, host: ScriptedServer, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert asked_again(host, replay=here / "answers")
+    monkeypatch.setenv("H2O_MAGIC_REPLAY", "only")
+    sent_before = len(host.requests)
+    assert not asked_again(host, replay=replay)
+    with pytest.raises(ReplayMissError, match="temperature"):
+        asked_again(host, replay=replay, temperature=0.5)
+    assert len(host.requests) == sent_before
+
+
+def test_no_key_is_in_a_stored_answer(host: ScriptedServer, here: Path) -> None:
+    key = "correct-horse-battery-staple"
+    host.script = GptGmScript(events(token(f" It is {key}."), final(f" It is {key}.")))
+    asked = [{"role": "user", "content": f"Is it {key}?"}]
+    whole(host, asked, token=key, replay="answers/")
+    (file,) = (here / "answers").glob("??/*.json")
+    stored = json.loads(file.read_bytes())
+    said = stored["request"]["question"], stored["text"]
+    assert said == ("Is it ***?", "It is ***.")
+    assert key not in file.read_text("utf-8")
 
 
 # --- demo weights

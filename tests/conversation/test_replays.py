@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
+from h2o_magic.backends.replay.backend import ReplayBackend
+from h2o_magic.backends.replay.folder import AnswerFolder
+from h2o_magic.backends.replay.replayed import Replayed
+from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import (
     Event,
     Finished,
@@ -23,10 +27,13 @@ from h2o_magic.chat.events import (
 )
 from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
+from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
+from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.replayed_answering import ReplayedAnswering
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import (
     ConfigurationError,
@@ -345,6 +352,30 @@ def test_other_weights_under_the_same_name_are_a_miss_that_says_so(
     answer.read()
     assert answer.facts.notes == ("other weights are installed as small now",)
     assert len(server.requests) == 1
+
+
+def test_only_on_this_machine_weights_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "weights_digest", lambda _: "of this machine")
+    for server, weights in (("lab", ""), ("", "of this machine")):
+        folder = tmp_path / (server or "here")
+        asking = session(Server(), folder)
+        asking.settings.set("server", server)
+        asking.ask("One?").read()
+        assert stored(folder)[0]["weights"] == weights
+
+
+@pytest.mark.parametrize(("server", "budget"), [(LOCAL, SLOW_BUDGET), ("lab", BUDGET)])
+def test_neither_the_machine_nor_what_was_counted_changes_a_question(
+    tmp_path: Path, server: str, budget: int
+) -> None:
+    slow = type("Slow", (), {"value_budget": 7, "rate": lambda *_: 1.0})
+    replayed = Replayed(AnswerFolder(tmp_path), server, "answers/")
+    backend = ReplayBackend(Server, replayed, "on")
+    answering = ReplayedAnswering(slow(), backend, replayed, "on", "keep")
+    assert answering.value_budget == budget
+    assert answering.rate("small") == CAUTIOUS
 
 
 def test_the_footer_of_a_changed_question_says_what_changed(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.misses import miss, what_changed
 from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.replay.streams import Recording, Replaying
+from h2o_magic.backends.replay.summary import cut
 from h2o_magic.chat.events import Event, Replay
 from h2o_magic.chat.messages import Message
 from h2o_magic.config.replay import ReplayMode
@@ -138,15 +139,16 @@ class ReplayBackend(Backend):
         if answer.finish_reason not in COMPLETE:
             return Replay("", why="not stored, since it was cut off"), answer.text
         replayed = self._replayed
+        asked = replayed.summary(request, whole=True)
         if not why and self._mode == "on":  # now: the text has not waited for it
-            why = what_changed(request, replayed)
+            why = what_changed(asked, replayed)
         answered_by = answer.source.model if answer.source else request.model
         kept = _masked(answer, replayed.mask)
         if kept.text != answer.text:
             why = "; ".join(filter(None, (why, "what looks like a secret was masked")))
         answer = replace(
             _with_source(kept, lambda name: replayed.mask(replayed.shortened(name))),
-            request=replayed.summary(request),
+            request=cut(asked),
             url=replayed.mask(self._asked.url),
             cell=replayed.cell,
             weights=replayed.weights(answered_by),

@@ -5,9 +5,10 @@ A file may have been edited, or come from anywhere: what does not fit is damaged
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from h2o_magic.backends.replay.folder import DamagedEntryError
@@ -22,6 +23,11 @@ from h2o_magic.chat.events import FinishReason, Source, Usage
 from h2o_magic.config.units import counted
 
 VERSION = 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+#: A moment as it is written; some calendars end in 9999.
+_MOMENT = re.compile(
+    r"(?!9999)(?:19[7-9]|[2-9]\d\d)\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", re.ASCII
+)
 #: The ends of an answer that is complete; no other is stored.
 COMPLETE: tuple[FinishReason, ...] = ("end", "stop_text", "unknown")
 
@@ -173,10 +179,13 @@ def check_entry(entry: Mapping[str, Any], key: str, kind: str) -> None:
 
 
 def _moment(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Windows knows no moment after the year 3000 otherwise.
+    return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _seconds(moment: str) -> float:
+    if not _MOMENT.fullmatch(moment):
+        raise ValueError(f"expected a time as 2026-11-28T10:00:00Z, got {moment!r:.80}")
     # Python 3.10 does not read the letter Z.
     return datetime.fromisoformat(moment.removesuffix("Z") + "+00:00").timestamp()
 

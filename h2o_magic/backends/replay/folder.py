@@ -22,12 +22,15 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.config.folders import make_private
+from h2o_magic.config.units import size_in_words
 
 #: For entries only: the folder may be one that holds other files, too.
 _FOR_GIT = {
     ".gitattributes": b"/[0-9a-f][0-9a-f]/*.json merge=union -text\n",
     ".gitignore": b"/[0-9a-f][0-9a-f]/*.tmp\n",
 }
+#: Bytes of an entry: far more than an answer has, and read in a moment.
+_LARGEST = 64 * 1000**2
 _KEY = re.compile(r"[0-9a-f]{64}")
 _SHARD = re.compile(r"[0-9a-f]{2}")
 
@@ -49,8 +52,11 @@ class AnswerFolder:
 
     def read(self, key: str) -> dict[str, Any] | None:
         """Return an entry; None if there is none; a DamagedEntryError, an OSError."""
+        file = self.file(key)
+        if file.parent.is_symlink():
+            raise DamagedEntryError("expected a folder around it, got a link")
         try:
-            return parse(content_of(self.file(key)))
+            return parse(content_of(file))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -138,8 +144,12 @@ def is_key(text: str) -> bool:
 
 def content_of(file: Path) -> bytes:
     """Return a file's content; a DamagedEntryError or an OSError."""
-    if not stat.S_ISREG(file.lstat().st_mode):
+    status = file.lstat()
+    if not stat.S_ISREG(status.st_mode):
         raise DamagedEntryError("not a plain file")
+    if status.st_size > _LARGEST:
+        size, most = size_in_words(status.st_size), size_in_words(_LARGEST)
+        raise DamagedEntryError(f"too large: {size}, expected at most {most}")
     return file.read_bytes()
 
 

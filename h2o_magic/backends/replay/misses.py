@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from itertools import islice
 
@@ -19,17 +19,16 @@ from h2o_magic.errors import ReplayMissError
 _MOST_COMPARED, _LONGEST = 2000, 1.0
 
 
-def what_changed(request: ChatRequest, replayed: Replayed) -> str:
+def what_changed(wanted: Summary, replayed: Replayed) -> str:
     """Return what differs from the nearest stored question, if one is near.
 
     What another cell has asked in this session is another question.
     """
     if replayed.folder.private:  # what other notebooks asked is not this one's
         return ""
-    wanted = replayed.summary(request, whole=True)
     asked = replayed.counts.cells.copy().items()  # others may be answered meanwhile
     others = {key for key, cell in asked if cell is None or cell != replayed.asker}
-    near = nearest(wanted, _summaries(replayed.folder, others))
+    near = nearest(wanted, summaries(replayed.folder, others))
     if near is None or not is_near(near, wanted):
         return ""
     return f"asked again: {differences(near, wanted)[0]}"
@@ -39,7 +38,7 @@ def miss(request: ChatRequest, replayed: Replayed, why: str) -> ReplayMissError:
     """Return the error for a question that nobody may be asked."""
     if not why:
         wanted = replayed.summary(request, whole=True)
-        near = nearest(wanted, _summaries(replayed.folder))
+        near = nearest(wanted, summaries(replayed.folder))
         why = f"{replayed.folder.path} has no answers"
         if near is not None:
             found = (
@@ -54,12 +53,16 @@ def miss(request: ChatRequest, replayed: Replayed, why: str) -> ReplayMissError:
     )
 
 
-def _summaries(folder: AnswerFolder, others: Container[str] = ()) -> Iterator[Summary]:
+def summaries(
+    folder: AnswerFolder,
+    others: Container[str] = (),
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Summary]:
     """Yield what was asked of the stored answers, as far as there is time."""
-    until = time.monotonic() + _LONGEST
+    until = clock() + _LONGEST
     with suppress(OSError):  # it cannot be listed
         for key in islice(folder.keys(), _MOST_COMPARED):
-            if time.monotonic() > until:
+            if clock() > until:
                 return
             if key not in others and (asked := _asked(folder, key)) is not None:
                 yield asked

@@ -15,6 +15,9 @@ from h2o_magic.chat.events import Source, Usage
 _T = TypeVar("_T", Source, Usage)
 _V = TypeVar("_V")
 
+#: Milliseconds from a question to a piece of its answer: eleven days.
+_LONGEST = 10**9
+
 
 def fault(error: Exception) -> str:
     return f"{error} is missing" if isinstance(error, KeyError) else str(error)
@@ -58,4 +61,6 @@ def pieces_of(value: Any) -> tuple[tuple[int, int], ...]:
     times = [0, *(at for at, _ in pieces)]
     if sorted(times) != times or any(size < 0 for _, size in pieces):
         raise ValueError("pieces out of order")
+    if times[-1] > _LONGEST:
+        raise ValueError(f"expected pieces within {_LONGEST:,} milliseconds")
     return pieces

@@ -14,7 +14,8 @@ import pytest
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.folder import AnswerFolder
-from h2o_magic.backends.replay.key import key_of
+from h2o_magic.backends.replay.key import digest, key_of
+from h2o_magic.backends.replay.misses import summaries
 from h2o_magic.backends.replay.replayed import ReplayCounts
 from h2o_magic.chat.events import Event, Finished, Replay, Source, TextDelta, Usage
 from h2o_magic.chat.messages import assistant, system, user
@@ -203,6 +204,32 @@ def test_other_weights_under_the_same_name_are_asked_and_only_does_not_care(
         assert ("other weights" in told(events).why) is bool(asked)
 
 
+def test_of_a_model_that_stands_in_the_weights_count_that_answered(path: Path) -> None:
+    answered = ANSWER[0].model  # type: ignore[union-attr]
+    assert answered != ASKED.model
+
+    def asks(**weights: str) -> bool:
+        inner = Inner()
+        digests = {answered: weights.get("other", ""), ASKED.model: weights.get("own")}
+        weigh = lambda model: digests[model] or ""  # noqa: E731
+        list(around(inner, path, weights=weigh).stream(ASKED))
+        return bool(inner.asked)
+
+    assert asks(other="old")
+    assert entries(path)[0]["weights"] == "old"
+    assert not asks(other="old")
+    assert not asks()
+    assert asks(other="new")
+    assert asks(own="its own", other="new")  # which are here now
+
+
+def test_in_only_no_server_is_asked_for_anything(path: Path) -> None:
+    backend = around(Inner(), path, "only")
+    backend._inner = never
+    assert backend.count_tokens("m", ASKED.messages) is None
+    assert backend.body(ASKED) is None
+
+
 # Secrets
 
 
@@ -260,6 +287,33 @@ def test_requests_that_differ_in_a_secret_only_have_one_summary(path: Path) -> N
     assert len(set(summaries)) == 1
 
 
+def test_of_earlier_messages_only_the_beginning_is_searched_and_once(
+    path: Path,
+) -> None:
+    secret, searched = "hunter-2-hunter" * 10, [0]
+
+    def mask(text: str) -> str:
+        searched[0] += len(text)
+        return text.replace(secret, "***")
+
+    long = "text " * 4000
+    texts = (f"The key is at the end of the line: {secret}\n{long}", long)
+    earlier = [kind(text) for text in texts for kind in (user, assistant)] * 15
+    asked = ChatRequest(f"models/{secret}", (*earlier, user("And now?")))
+    list(around(Inner(), path, mask=mask).stream(ASKED))
+    searched[0] = 0
+    list(around(Inner(), path, mask=mask).stream(asked))
+    assert searched[0] < len(earlier) * 4100
+    said = [entry["request"] for entry in entries(path)]
+    (request,) = (each for each in said if each["earlier"])
+    assert request["model"] == "models/***"
+    first, *_, last = request["earlier"]
+    assert first["begins"].startswith("The key is at the end of the line: *** text")
+    # What it was when all of a message was searched.
+    assert last["digest"] == digest([long, []])[:12]
+    assert first["digest"] == digest([texts[0].replace(secret, "***"), []])[:12]
+
+
 # Nothing of the folder may cost the answer
 
 
@@ -285,6 +339,14 @@ def test_a_folder_that_cannot_be_listed_costs_only_what_has_changed(
     events = list(around(Inner(), path).stream(ASKED))
     assert untold(events) == list(ANSWER)
     assert told(events).why == ""
+
+
+def test_the_nearest_is_looked_for_as_long_as_there_is_time(path: Path) -> None:
+    for number in range(9):
+        list(around(Inner(), path).stream(replace(ASKED, model=f"m{number}")))
+    times = iter(n / 5 for n in range(99))
+    assert len(list(summaries(AnswerFolder(path), clock=lambda: next(times)))) == 5
+    assert len(list(summaries(AnswerFolder(path), clock=lambda: 0.0))) == 9
 
 
 def test_summaries_of_anything_cost_nothing(path: Path) -> None:

@@ -44,6 +44,10 @@ def test_an_answer_is_read_as_it_was_stored() -> None:
     least = StoredAnswer({}, "", 0.0)
     assert read(least.as_json(KEY)) == least
     assert (ANSWER.day, least.day) == ("2026-11-18", "1970-01-01")
+    for day in ("1970-01-01", "9998-12-31"):
+        assert read({**ENTRY, "answered": f"{day}T23:59:59Z"}).day == day
+    late = [[10**9, len(ANSWER.text)]]
+    assert read({**ENTRY, "pieces": late}).pieces == ((10**9, len(ANSWER.text)),)
 
 
 def test_what_people_read_comes_first() -> None:
@@ -76,6 +80,12 @@ def test_what_is_missing_is_named(name: str) -> None:
         *({"seconds": -1}, {"seconds": 1e999}, {"seconds": "1"}, {"first_token": -1}),
         *({"finish_reason": reason} for reason in ("length", "stopped", None, [])),
         *({"answered": day} for day in ("", "2026-11-28T10:00:00+02:00", 5, "x")),
+        *({"answered": f"{year}-12-31T23:59:59Z"} for year in ("0001", 1969, 9999)),
+        {"answered": "9998-12-31T23:59:59.999999Z"},
+        {"answered": "2026-11-28T10:00:00"},
+        {"answered": "2026-11-28"},
+        {"answered": "2026-13-28T10:00:00Z"},
+        *({"pieces": [[at, 13]]} for at in (10**9 + 1, 10**400)),
         *({"source": {}}, {"source": {"model": 5}}, {"usage": {"prompt_tokens": "3"}}),
         *({"usage": []}, {"version": 2}, {"kind": "learned"}, {"key": "cd" * 32}),
         *({"url": None}, {"weights": None}),
@@ -93,6 +103,7 @@ ANY = st.sampled_from(
         *(None, True, 0, -1, 10**30, 1e308, float("nan"), "", "x", "1", [], [0], {}),
         *([[0, 1]], [["a", "b"]], {"model": "m"}),
         *("2026-11-28T10:00:00Z", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"),
+        *("9999-12-31T23:59:59.999999Z", [[10**400, 13]], 10**400),
     ]
 )
 
@@ -111,8 +122,9 @@ def test_whatever_a_file_holds_it_is_damaged_or_given_whole(
         answer = StoredAnswer.of_json(entry, KEY)
     except DamagedEntryError:
         return
-    events = list(Replaying(answer, Replay(KEY, answer.day)))
-    assert events[-1] == Finished(answer.text, answer.finish_reason)
+    for speed in (0, 1e300):
+        events = list(Replaying(answer, Replay(KEY, answer.day), speed))
+        assert events[-1] == Finished(answer.text, answer.finish_reason)
     assert answer.day[4] == "-"
 
 

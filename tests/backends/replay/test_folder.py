@@ -207,6 +207,16 @@ def test_times_of_files_do_not_matter(folder: AnswerFolder) -> None:
         assert AnswerFolder(folder.path).read(KEY) == ENTRY
 
 
+def test_a_file_that_is_too_large_is_damaged_and_not_read(folder: AnswerFolder) -> None:
+    folder.write(KEY, ENTRY)
+    for size, damage in ((64_000_000, "not valid JSON"), (64_000_001, "too large")):
+        with folder.file(KEY).open("wb") as file:
+            file.write(b"\n")
+            file.truncate(size)  # takes no room
+        with pytest.raises(DamagedEntryError, match=damage):
+            folder.read(KEY)
+
+
 # Links lead nowhere
 
 
@@ -235,6 +245,8 @@ def test_a_link_in_place_of_a_folder_of_entries_is_not_followed(
     folder.path.mkdir()
     folder.file(KEY).parent.symlink_to(elsewhere.file(KEY).parent)
     assert list(folder.files()) == []
+    with pytest.raises(DamagedEntryError, match="got a link"):
+        folder.read(KEY)
     before = names(elsewhere.path)
     for work in (lambda: folder.write(OTHER, {}), lambda: folder.write(KEY, {})):
         with pytest.raises(NotADirectoryError, match="expected a folder, got a link"):
