@@ -42,7 +42,9 @@ class ReplayChoice(NamedTuple):
 
 VARIABLE = f"{PREFIX}REPLAY"
 #: A mode that something else than a space ends.
-_JOINED = re.compile(rf"(?:{'|'.join(MODES)})[:,;=]")
+_SIGNS = r"[:,;=|]"
+_MODE = "|".join(MODES)
+_JOINED = re.compile(rf"(?:{_MODE}){_SIGNS}|.*{_SIGNS}(?:{_MODE})$", re.IGNORECASE)
 
 NO_REPLAY = ReplayChoice()
 
@@ -57,8 +59,8 @@ def checked(value: object) -> str:
     if mode.lower() in MODES:
         return f"{mode.lower()} {folder.strip()}".strip()
     before, _, last = text.rpartition(" ")
-    if last in MODES or _JOINED.match(text):
-        folder = before if last in MODES else "answers/"
+    if last.lower() in MODES or _JOINED.match(text):
+        folder = before if last.lower() in MODES else "answers/"
         raise _refused(value, f": a mode comes first, as in '{MODES[2]} {folder}'")
     if "/" not in mode and "\\" not in mode and (meant := _meant(mode)):
         raise _refused(

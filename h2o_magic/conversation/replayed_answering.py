@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
-from h2o_magic.backends.base import ChatRequest
+from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.folder import DamagedEntryError
@@ -16,6 +16,7 @@ from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.chat.context import CAUTIOUS
 from h2o_magic.chat.events import Event
 from h2o_magic.config.definitions import LOCAL
+from h2o_magic.config.models import DEFAULT_MODEL
 from h2o_magic.config.replay import ReplayMode
 from h2o_magic.conversation.answering import Answering
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
@@ -23,9 +24,8 @@ from h2o_magic.errors import BackendError
 
 _T = TypeVar("_T", int, bool, str)
 
-#: Facts are those in the folder, which gets the missing ones; all are asked, and kept;
-#: all are asked for this question alone.
-Facts = Literal["keep", "learn", "ask"]
+#: Facts are those in the folder, which gets the missing ones; or all are asked anew.
+Facts = Literal["keep", "learn"]
 
 #: Stands for a fact that is not in a folder.
 MISSING = object()
@@ -45,12 +45,15 @@ class ReplayedAnswering(Answering):
         replayed: Replayed,
         mode: ReplayMode,
         facts: Facts,
+        *,
+        default: str = "",
     ) -> None:
         self._asked = asked
         self._backend = backend
         self._replayed = replayed
         self._mode = mode
         self._facts = facts
+        self._given = default  # the model in place of the folder's, which is gone
         self._default = ""  # the model that the folder has for one not chosen
         self._new: list[Learned] = []
         backend.on_kept = self._keep
@@ -76,27 +79,45 @@ class ReplayedAnswering(Answering):
         return self._backend.stream(request)
 
     def instead(self, request: ChatRequest) -> ReplayedAnswering | None:
-        """Return one that asks the server, if the model of the folder is gone there.
+        """Return one with another default, if the folder's is gone on the server.
 
-        Questions with stored answers go on with it, and so does the folder.
+        The folder notes that for this question alone: the others go on with the model
+        that answered them.
         """
-        model, place = self._default, (self._replayed.server, self._default)
-        if not model or self._mode == "only" or place in self._replayed.counts.offered:
+        replayed, model = self._replayed, self._default
+        if not model:
             return None
-        if self._backend.has(request):
+        fact = Learned("instead", replayed.server, replayed.key(request))
+        other = learned(replayed, fact)
+        if isinstance(other, str) and other:
+            return self._with_default(other)
+        place = replayed.server, model
+        seen = self._mode == "only" or place in replayed.counts.offered
+        if seen or self._backend.has(request):
             return None
+        other = ""
         with suppress(BackendError):  # the question itself will show what is wrong
-            models = self._asked.backend.models()
-            offered = [each.name for each in models if not each.answered_by]
-            if offered and model not in offered:
-                return ReplayedAnswering(
-                    self._asked, self._backend, self._replayed, self._mode, "ask"
-                )
-            self._replayed.counts.offered.add(place)
-        return None
+            other = _default_without(model, self._asked.backend)
+            if not other:
+                replayed.counts.offered.add(place)
+        return self._with_default(other, replace(fact, value=other)) if other else None
+
+    def _with_default(self, model: str, *facts: Learned) -> ReplayedAnswering:
+        other = ReplayedAnswering(
+            self._asked,
+            self._backend,
+            self._replayed,
+            self._mode,
+            self._facts,
+            default=model,
+        )
+        other._new += facts
+        return other
 
     def current_model_name(self) -> str:
         ask = self._asked.current_model_name
+        if self._given:
+            return self._given
         # A store of the user's own is of no notebook that has to stay as it was.
         anew = self._mode == "on" and self._replayed.folder.private
         before = len(self._new)
@@ -149,9 +170,20 @@ class ReplayedAnswering(Answering):
 
     def _keep(self) -> None:
         """Keep what was asked of the server, which has answered now."""
-        for fact in self._new if self._facts != "ask" else ():
+        for fact in self._new:
             keep(self._replayed, fact)
         self._new.clear()
+
+
+def _default_without(model: str, backend: Backend) -> str:
+    """Return the default model of a server that has not the given one; else nothing."""
+    offered = [each.name for each in backend.models() if not each.answered_by]
+    if not offered or model in offered:
+        return ""
+    best = backend.model()
+    if best is not None:
+        return best.name
+    return DEFAULT_MODEL if DEFAULT_MODEL in offered else offered[0]
 
 
 def learned(replayed: Replayed, fact: Learned) -> Any:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from h2o_magic.backends import registry
 from h2o_magic.backends.replay.backend import ReplayBackend
 from h2o_magic.backends.replay.entry import Learned
 from h2o_magic.backends.replay.replayed import ReplayCounts, Replayed
@@ -105,7 +106,7 @@ class Replays:
         replayed = self.replayed(choice, server)
         value = learned(replayed, _connection(server, name, dialect))
         with suppress(TypeError):
-            kept = Connected(**value)
+            kept = _checked(Connected(**value))
             note = f"As stored in {replayed.shown}: the server was not asked."
             models, notes = tuple(map(str, kept.models)), tuple(map(str, kept.notes))
             return replace(kept, models=models, notes=(*notes, note))
@@ -130,6 +131,15 @@ class Replays:
 
     def _masked(self, text: str) -> str:
         return Guard("", os.environ, {}, self._keys()).masked(text)
+
+
+def _checked(connected: Connected) -> Connected:
+    """Return what a folder says of a server; a TypeError for what cannot be."""
+    texts = (connected.server, connected.url, connected.what, connected.model)
+    known = connected.dialect in registry.names()
+    if not known or not all(isinstance(text, str) for text in texts):
+        raise TypeError("expected a server's facts as texts, and a known dialect")
+    return connected
 
 
 def _connection(server: str, name: str, dialect: str) -> Learned:

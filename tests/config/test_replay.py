@@ -84,3 +84,21 @@ def test_a_slip_in_a_mode_makes_no_folder(text: str, meant: str) -> None:
 def test_what_is_neither_mode_nor_folder_is_refused(value: object) -> None:
     with pytest.raises(ConfigurationError, match="must be one of off, on, only"):
         Settings().set("replay", value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("answers/ only", "answers/ ONLY", "only:answers/", "Only:answers/"),
+        *("only,answers/", "answers/,only", "only|answers"),
+    ],
+)
+def test_a_mode_that_stands_elsewhere_makes_no_folder(text: str) -> None:
+    with pytest.raises(ConfigurationError, match="a mode comes first"):
+        SETTINGS["replay"].check(text)
+
+
+def test_a_slip_in_the_environment_asks_nobody() -> None:
+    settings = Settings({"H2O_MAGIC_REPLAY": "onyl"})
+    settings.set("replay", "answers/")
+    assert settings["replay"] == "only answers/"

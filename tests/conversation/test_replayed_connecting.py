@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.backends.servers.known import KnownServer
+from h2o_magic.backends.servers.known import KnownServer, KnownServers
+from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ReplayMissError
@@ -94,3 +95,36 @@ def test_in_only_connecting_to_a_new_server_asks_nobody(tmp_path: Path) -> None:
         with pytest.raises(ReplayMissError, match="does not say what"):
             asking.connect(server.url)
         assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "fact", [{"server": 5}, {"dialect": 5}, {"dialect": "nosuch"}, {"url": None}]
+)
+def test_facts_that_cannot_be_are_asked_anew(
+    tmp_path: Path, fact: dict[str, Any]
+) -> None:
+    with answering({}) as server:
+        session(tmp_path).connect(server.url, name="lab")
+        change(tmp_path, fact)
+        asked = len(server.requests)
+        connected = session(tmp_path).connect(server.url, name="lab")
+        assert "not asked" not in str(connected)
+        assert len(server.requests) > asked
+
+
+def test_a_name_that_is_anothers_here_can_be_used_and_forgotten(
+    tmp_path: Path,
+) -> None:
+    known = KnownServers(tmp_path / "servers.json")
+    with answering({}) as server, answering({}) as other:
+        known.keep(KnownServer("lab", other.url, "openai"))
+        session(tmp_path).connect(server.url, name="lab")
+        asking = session(tmp_path)
+        asking.servers = Servers(known)
+        asking.connect(server.url, name="lab")
+        asking.settings.set("replay", "off")
+        asking.connect("lab")
+        assert asking.ask("One?").read() == "re: One?"
+        assert other.requests == []
+        asking.forget_server("lab")
+        assert [entry.url for entry in known.all()] == [other.url]

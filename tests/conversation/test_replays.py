@@ -573,17 +573,43 @@ def test_a_server_that_changes_meanwhile_is_not_taken_for_the_other(
     assert texts == ["alpha"]
 
 
+class Strict(Server):
+    """Refuses the models that it does not have, and may have a default of its own."""
+
+    def stream(self, request: ChatRequest) -> Iterator[Event]:
+        if request.model not in self.names:
+            raise StatusError(f"no model {request.model}", status=404)
+        return super().stream(request)
+
+
 def test_a_model_that_is_gone_is_not_asked_new_questions(tmp_path: Path) -> None:
     session(Server(), tmp_path).ask("One?").read()
-    server = Server()
-    server.names = ["newer"]
-    asking = session(server, tmp_path)
-    assert asking.ask("One?", history=False).read() == "Answer 1"
-    assert server.others == 0
-    answer = asking.ask("Two?", history=False)
-    answer.read()
-    assert answer.facts.model == "newer"
-    assert asking.ask("One?", history=False).read() == "Answer 1"
+    server = Strict()
+    server.names, server.text = ["newer"], "{n} of newer"
+    questions = ["One?", "Two?", "Three?", "Four?"]
+
+    def asked_in(asking: Session) -> list[tuple[str, str]]:
+        answers = [asking.ask(each, history=False) for each in questions]
+        return [(answer.read(), answer.facts.model) for answer in answers]
+
+    first = asked_in(session(server, tmp_path))
+    assert first == [
+        ("Answer 1", "small"),
+        *((f"{n} of newer", "newer") for n in (1, 2, 3)),
+    ]
+    for mode in ("on", "only"):
+        gone = Server(gone=True)
+        assert asked_in(session(gone, tmp_path, f"{mode} answers/")) == first
+        assert gone.others == 0
+
+
+def test_one_that_is_asked_afresh_then_replaces_the_old_answer(tmp_path: Path) -> None:
+    session(Server(), tmp_path).ask("One?").read()
+    server = Strict()
+    server.names, server.text = ["newer"], "newer"
+    session(server, tmp_path).ask("One?", history=False, fresh=True).read()
+    again = session(Server(gone=True), tmp_path)
+    assert again.ask("One?", history=False).read() == "newer"
 
 
 def test_a_program_may_make_errors_of_warnings(tmp_path: Path) -> None:

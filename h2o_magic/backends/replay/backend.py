@@ -153,6 +153,7 @@ class ReplayBackend(Backend):
             cell=replayed.cell,
             weights=replayed.weights(answered_by),
         )
+        replayed.counts.cells[key] = replayed.asker  # before others can read it
         try:
             replayed.folder.write(key, answer.as_json(key))
         except (OSError, ValueError) as error:  # the latter for a count that is NaN
@@ -161,7 +162,6 @@ class ReplayBackend(Backend):
                 replayed.warn(f"the answer was not stored in {replayed.shown}: {said}")
             return Replay("", why="not stored"), answer.text
         self.on_kept()
-        replayed.counts.cells[key] = replayed.asker
         return _told(key, answer, why=why), answer.text
 
 

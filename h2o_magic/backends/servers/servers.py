@@ -130,7 +130,8 @@ class Servers:
         forced = dialect not in ("", registry.AUTO)
         if forced:
             registry.find(dialect)  # raises an error if there is none
-        self._known.refuse_taken(entry)
+        if known not in self._unsaved:  # else the name is this server's here
+            self._known.refuse_taken(entry)
         typed = self.credentials.has_typed(entry.url)
         if entry.key.kind == "prompt" and (key or not typed):
             self.credentials.prompt(entry.url)
@@ -162,6 +163,11 @@ class Servers:
     def forget(self, name: str) -> KnownServer:
         """Forget a known server, by name or address; return what was known of it."""
         known = self._known.find(name)
+        here = next((each for each in self._unsaved if each.name == name), None)
+        if here and known and not same_server(here.url, known.url):
+            self._drop_unsaved(here)  # the other one of that name stays
+            self.credentials.forget(here.url)
+            return here
         entry = self._known.forget(name if known is None else known.name)
         self.credentials.forget(entry.url)
         self._drop_unsaved(entry)

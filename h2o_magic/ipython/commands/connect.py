@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from h2o_magic.backends import registry
 from h2o_magic.backends.servers.known import KnownServer, same_server
 from h2o_magic.config.definitions import LOCAL
@@ -69,6 +71,8 @@ def _list(context: CommandContext) -> None:
     local = LOCAL if current else f"{LOCAL} ✓"
     dialect = registry.label("openai")
     rows = [[local, "this machine, started on demand", dialect, "its own"]]
+    with suppress(ConfigurationError):  # a name may be another server's here
+        current = servers.find(current).url if current else ""
     rows += [_row(server, current) for server in servers.known()]
     if current and not any("✓" in row[0] for row in rows):
         try:  # the current server was not saved, or is no longer
