@@ -95,7 +95,7 @@ def test_what_is_neither_mode_nor_folder_is_refused(value: object) -> None:
 )
 def test_a_mode_that_stands_elsewhere_makes_no_folder(text: str) -> None:
     with pytest.raises(ConfigurationError, match="a mode comes first"):
-        SETTINGS["replay"].check(text)
+        Settings().set("replay", text)
 
 
 def test_a_slip_in_the_environment_asks_nobody() -> None:
