@@ -360,6 +360,7 @@ def test_a_preset_is_saved_and_removed_and_settings_over_the_chat_are_closed(
     panel.place.get_by_text("Sampling", exact=True).click()
     temperature.fill("0.7")
     temperature.press("Tab")
+    expect(panel.place.get_by_text("1 changed", exact=True)).to_be_visible()
     panel.place.get_by_role("button", name="Save as …").click()
     name = panel.place.get_by_label("Name of the preset")
     expect(name).to_be_focused()

@@ -5,7 +5,6 @@ A KeyError, a TypeError, a ValueError or an ArithmeticError, for :func:`fault`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, TypeVar, get_type_hints
@@ -50,7 +49,8 @@ def of_kind(kind: type[_V], value: object) -> _V:
 
 
 def duration(value: Any) -> float | None:
-    if value is not None and not 0 <= value < math.inf:
+    """Return seconds that can be waited for, as of pieces; None for none."""
+    if value is not None and not 0 <= value <= _LONGEST / 1000:
         raise ValueError(f"expected seconds, got {value!r:.80}")
     return value if value is None else float(value)
 
