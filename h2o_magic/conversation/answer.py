@@ -369,7 +369,8 @@ class Answer:
         return f"<Answer: {self.facts.status}, {len(self.text)} characters>"
 
     def _stream(self, prepared: Prepared) -> Iterator[Event]:
-        with _closing(prepared.ask(prepared.request)) as self._events:
+        events = prepared.ask(prepared.backend, prepared.request)
+        with _closing(events) as self._events:
             if not self._stopping:  # else nobody would close it
                 yield from self._events
 

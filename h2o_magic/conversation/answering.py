@@ -40,8 +40,8 @@ class Answering(Protocol):
     @property
     def cut(self) -> int | None: ...
 
-    def ask(self, request: ChatRequest) -> Iterator[Event]:
-        """Return the events of an answer, which may be closed."""
+    def ask(self, backend: Backend, request: ChatRequest) -> Iterator[Event]:
+        """Return the events of an answer from the server that was prepared for."""
 
     def instead(self, request: ChatRequest) -> Answering | None:
         """Return what is to prepare the question anew; None if it may be sent so."""

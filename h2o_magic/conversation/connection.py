@@ -169,9 +169,9 @@ class Connection:
             return self.backend
         return self._make_backend(server)
 
-    def ask(self, request: ChatRequest) -> Iterator[Event]:
+    def ask(self, backend: Backend, request: ChatRequest) -> Iterator[Event]:
         """Return the events of an answer; without the schema if that is refused."""
-        return SchemaFallback(self.backend, request)
+        return SchemaFallback(backend, request)
 
     def instead(self, request: ChatRequest) -> None:  # noqa: ARG002
         return None

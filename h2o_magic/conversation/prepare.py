@@ -36,7 +36,7 @@ class Prepared:
 
     request: ChatRequest
     backend: Backend
-    ask: Callable[[ChatRequest], Iterator[Event]]
+    ask: Callable[[Backend, ChatRequest], Iterator[Event]]
     sent: int = 0
     earlier: int = 0
     unfinished: int = 0

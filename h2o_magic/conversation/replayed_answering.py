@@ -75,8 +75,8 @@ class ReplayedAnswering(Answering):
     def cut(self) -> int | None:
         return self._known(int, "cut", "", lambda: self._asked.cut)
 
-    def ask(self, request: ChatRequest) -> Iterator[Event]:
-        return self._backend.stream(request)
+    def ask(self, backend: Backend, request: ChatRequest) -> Iterator[Event]:
+        return backend.stream(request)  # it asks without a schema itself
 
     def instead(self, request: ChatRequest) -> ReplayedAnswering | None:
         """Return one with another default, if the folder's is gone on the server.

@@ -25,12 +25,12 @@ from h2o_magic.chat.events import (
     TextDelta,
     Usage,
 )
-from h2o_magic.chat.messages import user
 from h2o_magic.config import paths
 from h2o_magic.config.definitions import LOCAL
 from h2o_magic.config.settings import Settings
 from h2o_magic.conversation import replays
 from h2o_magic.conversation.fitting import BUDGET, SLOW_BUDGET
+from h2o_magic.conversation.prepare import prepare
 from h2o_magic.conversation.preview import preview_plain
 from h2o_magic.conversation.record import Record
 from h2o_magic.conversation.replayed_answering import ReplayedAnswering
@@ -554,23 +554,24 @@ def test_the_same_server_may_speak_two_dialects(tmp_path: Path) -> None:
     assert asking.ask("One?", model="m", history=False).read() == "Answer 2"
 
 
+@pytest.mark.parametrize("replay", ["off", "answers/"])
 def test_a_server_that_changes_meanwhile_is_not_taken_for_the_other(
-    tmp_path: Path,
+    tmp_path: Path, replay: str
 ) -> None:
     servers = {name: Server() for name in ("alpha", "beta")}
     for name, server in servers.items():
         server.text = name
     settings = Settings()
     settings.set("server", "alpha")
-    settings.set("replay", "answers/")
+    settings.set("replay", replay)
     asking = Session(
         settings=settings, connect=lambda name: servers[name], folder=tmp_path
     )
-    answering = asking.connection.answering(asking.ask("One?", model="m").question)
+    question = asking.ask("One?", model="m").question
+    prepared = prepare(question, asking.record, asking.connection.answering(question))
     settings.set("server", "beta")
-    request = ChatRequest("m", (user("One?"),))
-    texts = [e.text for e in answering.ask(request) if isinstance(e, Finished)]
-    assert texts == ["alpha"]
+    events = list(prepared.ask(prepared.backend, prepared.request))
+    assert [e.text for e in events if isinstance(e, Finished)] == ["alpha"]
 
 
 class Strict(Server):

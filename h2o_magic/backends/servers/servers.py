@@ -192,7 +192,8 @@ class Servers:
         self._unsaved = [
             each
             for each in self._unsaved
-            if each.name != entry.name and not same_server(each.url, entry.url)
+            if not (entry.name and each.name == entry.name)
+            and not same_server(each.url, entry.url)
         ]
 
 
