@@ -101,7 +101,7 @@ class Backend(Protocol):
     """A server that answers chat requests.
 
     A class that inherits from this one may leave out `model`, `vision`, `count_tokens`,
-    `body` and `close`; their defaults return None. All but `close` raise a
+    `body`, `for_rows`, `slots` and `close`; their defaults return None, or the backend. All but `close` raise a
     `BackendError` if the server cannot be reached or refuses the request.
     """
 
@@ -150,6 +150,18 @@ class Backend(Protocol):
 
         None if there is no such thing. Raises a ParameterError where `stream` would.
         """
+        return None
+
+    def for_rows(self, width: int) -> Backend:  # noqa: ARG002
+        """Return a backend of the same server for many questions at once.
+
+        It has `width` connections, asks nothing again by itself, and tells the server's
+        `RateLimit`; closing it leaves this one as it is.
+        """
+        return self
+
+    def slots(self, model: str) -> int | None:  # noqa: ARG002
+        """Return how many questions the server answers at once; None if unknown."""
         return None
 
     def close(self) -> None:

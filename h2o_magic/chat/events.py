@@ -1,7 +1,7 @@
 """What a backend yields during an answer: one class for each kind of event.
 
 The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`,
-`Notice` and `Usage` anywhere between, then exactly one `Finished`. A backend that
+`Notice`, `Usage` and `RateLimit` anywhere between, then exactly one `Finished`. A backend that
 cannot end like this raises a :class:`~h2o_magic.errors.BackendError` instead.
 """
 
@@ -107,6 +107,19 @@ class Replay:
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimit:
+    """What a server says about its limits; only backends for many questions tell it.
+
+    `remaining` requests are left until `reset` seconds from now, of `limit` in all;
+    None where it does not say.
+    """
+
+    remaining: int | None = None
+    reset: float | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The answer has ended; `text` is the final version of all of it."""
 
@@ -115,5 +128,13 @@ class Finished:
 
 
 Event: TypeAlias = (
-    TextDelta | ReasoningDelta | Replaced | Notice | Source | Usage | Replay | Finished
+    TextDelta
+    | ReasoningDelta
+    | Replaced
+    | Notice
+    | Source
+    | Usage
+    | Replay
+    | RateLimit
+    | Finished
 )

@@ -26,6 +26,11 @@ def store_file() -> Path:
     return _home(platformdirs.user_data_path) / "conversations.sqlite3"
 
 
+def ledger_file() -> Path:
+    """The answers to the rows of tables."""
+    return _home(platformdirs.user_data_path) / "tables.sqlite3"
+
+
 def answers_folder() -> Path:
     """The user's own store of answers that are replayed."""
     return _home(platformdirs.user_data_path) / "answers"

@@ -148,11 +148,11 @@ class Connection:
         return self.replays.answering(
             self,
             question,
-            self._now(),
+            self.serving(),
             learns=choice.mode == "refresh",  # a question alone learns for no other
         )
 
-    def _now(self) -> Serving:
+    def serving(self) -> Serving:
         """Return the server of now: it may be another one when it is asked."""
         server = str(self._settings["server"])
         if self._given:

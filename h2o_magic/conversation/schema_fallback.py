@@ -28,7 +28,7 @@ class SchemaFallback(Iterator[Event]):
             return next(self._events)
         except (StatusError, GenerationError) as error:
             without = self._request.schema is None or self._closed or error.partial
-            if without or not _refuses_schema(error):
+            if without or not refuses_schema(error):
                 raise
         self._request = replace(self._request, schema=None)
         self._events = self._backend.stream(self._request)
@@ -42,7 +42,8 @@ class SchemaFallback(Iterator[Event]):
             close()
 
 
-def _refuses_schema(error: StatusError | GenerationError) -> bool:
+def refuses_schema(error: StatusError | GenerationError) -> bool:
+    """Return whether a server refuses the schema of a request."""
     if isinstance(error, StatusError):
         # 500: llama_cpp.server's status for a field that it does not know.
         named = _SCHEMA_WORDS.search(error.server_message) is not None

@@ -40,6 +40,7 @@ from h2o_magic.prompts.prompt import Prompt
 # Most questions do without it, and the first answer would wait for the import.
 if TYPE_CHECKING:
     from h2o_magic.conversation.preview import Preview
+    from h2o_magic.conversation.table_question import TableQuestion
     from h2o_magic.weights.progress import PullEvent
 
 _P = ParamSpec("_P")
@@ -260,6 +261,27 @@ class Session:
         )
         asked = _of_cell(asked, cell, self._coming_cells)
         return preview(prepare(asked, self.record, self.connection.answering(asked)))
+
+    def table_question(
+        self,
+        question: str | Prompt,
+        *,
+        schema: object = None,
+        fresh: bool = False,
+        folder: bool = False,
+        **options: object,
+    ) -> TableQuestion:
+        """Prepare a question for all rows of a table, outside the conversation.
+
+        With `folder`, their answers are where the setting ``replay`` says. The errors
+        are those of :meth:`ask`, and of asking.
+        """
+        from h2o_magic.conversation.table_question import table_question  # noqa: PLC0415 - few ask tables
+
+        asked = self._builder.question(
+            question, options, history=False, schema=schema, fresh=fresh
+        )
+        return table_question(asked, self.record, self.connection, folder=folder)
 
     def context_use(
         self, question: str, *, more: int = 0, replaces: Turn | None = None

@@ -82,27 +82,42 @@ def get_ready() -> None:
     threading.Thread(target=_jsonschema, daemon=True).start()
 
 
+class Checker:
+    """Checks JSON values against one schema; for several threads.
+
+    A ConfigurationError if the schema itself is not valid.
+    """
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        kind = _validator(schema)
+        self._referencing = importlib.import_module("referencing")
+        # An empty registry: nothing that a schema refers to is ever fetched.
+        self._validator = kind(
+            schema,
+            format_checker=kind.FORMAT_CHECKER,
+            registry=self._referencing.Registry(),
+        )
+
+    def problems(self, value: object) -> list[str]:
+        """Return where a value does not fit: one line each, 10 at most."""
+        try:
+            found = sorted(self._validator.iter_errors(value), key=_order)
+        except self._referencing.exceptions.Unresolvable as error:
+            raise ConfigurationError(
+                f"the schema refers to something outside it: {error}"
+            ) from error
+        except RecursionError as error:
+            raise ConfigurationError("the schema refers to itself endlessly") from error
+        lines = [line for error in found for line in _lines(error)]
+        return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
+
+
 def problems(value: object, schema: Mapping[str, Any]) -> list[str]:
     """Return where a JSON value does not fit `schema`: one line each, 10 at most.
 
     A ConfigurationError if the schema itself is not valid.
     """
-    kind = _validator(schema)
-    referencing = importlib.import_module("referencing")
-    # An empty registry: nothing that a schema refers to is ever fetched.
-    validator = kind(
-        schema, format_checker=kind.FORMAT_CHECKER, registry=referencing.Registry()
-    )
-    try:
-        found = sorted(validator.iter_errors(value), key=_order)
-    except referencing.exceptions.Unresolvable as error:
-        raise ConfigurationError(
-            f"the schema refers to something outside it: {error}"
-        ) from error
-    except RecursionError as error:
-        raise ConfigurationError("the schema refers to itself endlessly") from error
-    lines = [line for error in found for line in _lines(error)]
-    return list(dict.fromkeys(lines))[:_MOST_PROBLEMS]
+    return Checker(schema).problems(value)
 
 
 def _missing() -> MissingExtraError:

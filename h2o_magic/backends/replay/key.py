@@ -19,7 +19,7 @@ from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.images import Image
 from h2o_magic.prompts.encoding import module
 
-_text = json.JSONEncoder(
+canonical_text = json.JSONEncoder(
     ensure_ascii=False, allow_nan=False, separators=(",", ":")
 ).encode
 #: Digests of the pixels of images, by the hash of their bytes.
@@ -40,7 +40,7 @@ def digest(value: object) -> str:
     for others, a ValueError for NaN and infinity. A mapping counts with its order: an
     answer follows that of a schema. Text counts as it is, half a character too.
     """
-    text = _text(canonical(value))
+    text = canonical_text(canonical(value))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -67,7 +67,9 @@ def _is_default(field: dataclasses.Field[Any], value: object) -> bool:
         default = field.default_factory()
     if default is dataclasses.MISSING:
         return False
-    return _text(canonical(default)) == _text(value)  # 0, 0.0 and False differ
+    return canonical_text(canonical(default)) == canonical_text(
+        value
+    )  # 0, 0.0 and False differ
 
 
 def _image(image: Image) -> str:

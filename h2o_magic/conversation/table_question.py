@@ -1,0 +1,76 @@
+"""A question that is asked of each row of a table, prepared once for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from h2o_magic.backends.base import ChatRequest
+from h2o_magic.backends.replay.replayed import Replayed
+from h2o_magic.config.replay import NO_REPLAY, ReplayMode
+from h2o_magic.conversation.answering import Serving
+from h2o_magic.conversation.connection import Connection
+from h2o_magic.conversation.prepare import prepare
+from h2o_magic.conversation.question import Question
+from h2o_magic.conversation.record import Record
+from h2o_magic.conversation.replays import mode_of
+
+
+@dataclass(frozen=True, slots=True)
+class TableQuestion:
+    """What all rows share.
+
+    Attributes
+    ----------
+    question : Question
+        What was asked, and under which settings.
+    request : ChatRequest
+        As it is sent, with the marks of columns in its last message.
+    notes : tuple of str
+        What was not put into the prompt as it was typed, one line each.
+    serving : Serving
+        The server, by its name in keys.
+    model : str
+        The model, by its name in keys.
+    replayed : Replayed or None
+        The folder that has the answers; None if no folder is used.
+    mode : str
+        How it is used: ``off``, ``on``, ``only`` or ``refresh``.
+    kept : callable
+        Keeps, after an answer, what preparing asked of the server, in that folder.
+    """
+
+    question: Question
+    request: ChatRequest
+    notes: tuple[str, ...]
+    serving: Serving
+    model: str
+    replayed: Replayed | None = None
+    mode: ReplayMode = "off"
+    kept: Callable[[], None] = lambda: None
+
+
+def table_question(
+    question: Question, record: Record, connection: Connection, *, folder: bool
+) -> TableQuestion:
+    """Prepare a question for all rows; with `folder`, as the setting `replay` says.
+
+    Raises what :func:`~h2o_magic.conversation.prepare.prepare` does.
+    """
+    question = replace(question, history=False)
+    if not folder:
+        question = replace(question, replay=NO_REPLAY, fresh=False)
+    answering = connection.answering(question)
+    prepared = prepare(question, record, answering)
+    if (other := answering.instead(prepared.request)) is not None:
+        answering = other
+        prepared = prepare(question, record, answering)
+    serving = connection.serving()
+    replayed = connection.replays.replayed(question.replay, serving.name)
+    model = replayed.shortened(prepared.request.model)
+    asked = question, prepared.request, prepared.notes, serving, model
+    if question.replay.mode == "off":
+        return TableQuestion(*asked)
+    mode = mode_of(question.replay, fresh=question.fresh)
+    kept = getattr(answering.backend, "on_kept", lambda: None)
+    return TableQuestion(*asked, replayed, mode, kept)

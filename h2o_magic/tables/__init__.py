@@ -1,0 +1,1 @@
+"""One prompt over the rows of a table: asked, kept, resumed, measured."""

@@ -1,0 +1,60 @@
+"""What the failure of a row means for it, and for the run."""
+
+from __future__ import annotations
+
+from h2o_magic.backends.error_advice import is_final
+from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
+from h2o_magic.errors import (
+    BackendError,
+    ConfigurationError,
+    ConnectionFailedError,
+    H2OMagicError,
+    IncompleteAnswerError,
+    ParameterError,
+    RateLimitedError,
+    StatusError,
+    TimedOutError,
+)
+from h2o_magic.rendering.json import AnswerFormatError
+from h2o_magic.tables.outcome import FailureKind, RowFailure
+
+#: Statuses by which a server refuses whoever asks, or what everybody asks for.
+_OF_THE_RUN = frozenset({401, 402, 403, 404, 405})
+
+
+class CutOffError(AnswerFormatError):
+    """The answer reached the token limit, so that its end is missing."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the answer was cut off at the token limit: allow more with "
+            "--max-new-tokens"
+        )
+
+
+def failure_of(error: Exception) -> RowFailure:
+    """Return what an error means: for this row, for now, or for all rows."""
+    if isinstance(error, CutOffError):
+        return RowFailure(str(error))
+    if isinstance(error, AnswerFormatError):
+        return RowFailure(f"the answer does not fit the schema: {error}")
+    if not isinstance(error, H2OMagicError):
+        return RowFailure(f"{type(error).__name__}: {error}")
+    wait = requested_wait(error) if isinstance(error, BackendError) else None
+    return RowFailure(str(error), _kind(error), wait)
+
+
+def _kind(error: H2OMagicError) -> FailureKind:
+    if isinstance(error, ParameterError):
+        return "run"
+    if isinstance(error, ConfigurationError):
+        return "row"
+    if isinstance(error, ConnectionFailedError | TimedOutError | IncompleteAnswerError):
+        return "lost"
+    if not isinstance(error, StatusError):
+        return "row"
+    if error.status in _OF_THE_RUN or is_final(error.server_message):
+        return "run"
+    if isinstance(error, RateLimitedError) or error.status in BUSY_STATUSES:
+        return "busy"
+    return "row"

@@ -1,0 +1,52 @@
+"""The keys of a run's rows: the same request has the same one, in any run."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+from h2o_magic.backends.base import ChatRequest
+from h2o_magic.backends.replay.key import canonical, canonical_text, key_of
+from h2o_magic.tables.requests import RowRequests
+
+#: Stands for a row's text while what is around it in the key is found.
+_HOLE = "\ue0f3"
+
+
+class RowKeys:
+    """Makes keys of 32 bytes, which are those of stored answers (`key_of`).
+
+    They are made of what all rows share only once. `server` is the server's name in
+    keys, and `model` the model's, which may be a file.
+    """
+
+    def __init__(self, requests: RowRequests, server: str, model: str) -> None:
+        self._server = server
+        self._model = model
+        request = replace(requests.of(_HOLE), model=model)
+        parameters = dict(sorted(request.parameters.items()))
+        request = replace(request, parameters=parameters)
+        whole = canonical_text(canonical({"server": server, "request": request}))
+        before, _, after = whole.rpartition(canonical_text(_HOLE))
+        self._before = hashlib.sha256(_encoded(before))
+        self._after = _encoded(after)
+
+    def of(self, text: str, number: int | None = None) -> bytes:
+        """Return the key of a row's question.
+
+        A `number` joins it, so that equal rows have keys of their own.
+        """
+        key = self._before.copy()
+        key.update(_encoded(canonical_text(text)))
+        key.update(self._after)
+        if number is None:
+            return key.digest()
+        return hashlib.sha256(key.digest() + str(number).encode()).digest()
+
+    def of_request(self, request: ChatRequest) -> bytes:
+        """Return the key of any request to the same model, such as a repair."""
+        return bytes.fromhex(key_of(replace(request, model=self._model), self._server))
+
+
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,85 @@
+"""A table asked as a whole: a real server, the ledger in a folder of the test's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from h2o_magic.backends.openai.backend import OpenAIBackend
+from h2o_magic.conversation.session import Session
+from h2o_magic.tables.mapping import prepare_job, run_job
+from tests.tables.rows_server import RowsServer, rows_server
+
+RATING = {
+    "type": "object",
+    "properties": {"rating": {"type": "integer"}, "why": {"type": "string"}},
+    "required": ["rating", "why"],
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RowsServer]:
+    with rows_server() as running:
+        yield running
+
+
+@pytest.fixture
+def session(
+    server: RowsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Session]:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))  # a ledger of its own
+    server.configure()
+    session = Session(OpenAIBackend(f"{server.url}/v1"))
+    session.configure(model="mock")
+    yield session
+    session.close()
+
+
+def rows(count: int) -> list[dict[str, object]]:
+    return [{"id": n, "text": f"review {n}"} for n in range(count)]
+
+
+def test_each_row_has_its_answer(session: Session, server: RowsServer) -> None:
+    mapped = run_job(prepare_job(session, rows(50), "Rate: {text}"))
+    assert mapped.table == [
+        {**row, "answer": f"Answer to: Rate: {row['text']}", "error": None}
+        for row in rows(50)
+    ]
+    assert server.stats()["requests"] == 50
+
+
+def test_a_second_run_asks_nothing(session: Session, server: RowsServer) -> None:
+    first = run_job(prepare_job(session, rows(20), "Rate: {text}"))
+    second = run_job(prepare_job(session, rows(25), "Rate: {text}"))
+    assert server.stats()["requests"] == 25
+    assert second.progress.known == 20
+    assert second.table[:20] == first.table  # type: ignore[index]
+
+
+def test_equal_rows_are_asked_once(session: Session, server: RowsServer) -> None:
+    same = [{"text": "the same"}] * 40
+    mapped = run_job(prepare_job(session, same, "Rate: {text}"))
+    assert server.stats()["requests"] == 1
+    assert {row["answer"] for row in mapped.table} == {"Answer to: Rate: the same"}  # type: ignore[attr-defined]
+
+
+def test_a_row_that_fails_is_a_row_with_an_error(session: Session) -> None:
+    table = [*rows(3), {"text": "FAIL"}, {"text": "CUT"}, {"text": None}]
+    mapped = run_job(prepare_job(session, table, "{text}"))
+    errors = [row["error"] for row in mapped.table]  # type: ignore[attr-defined]
+    assert errors[:3] == [None] * 3
+    assert "this row cannot be answered" in errors[3]
+    assert "cut off" in errors[4]
+
+
+def test_a_schema_gives_a_column_a_property(
+    session: Session, server: RowsServer
+) -> None:
+    table = [*rows(3), {"text": "BAD one"}, {"text": "WORSE one"}]
+    mapped = run_job(prepare_job(session, table, "{text}", schema=RATING))
+    found = mapped.table
+    assert [type(row["rating"]) for row in found] == [int] * 4 + [type(None)]  # type: ignore[attr-defined]
+    assert "does not fit the schema" in found[4]["error"]  # type: ignore[index]
+    assert server.stats()["requests"] == 7  # both of the last two were repaired
