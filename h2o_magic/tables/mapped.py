@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cached_property
+from itertools import repeat
 
+from h2o_magic.config.units import counted
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.ledger import AnswerStore
 from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.rows import BATCH, ColumnBatch
+from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
 
-_NOT_ASKED = "not asked: the run was stopped before"
+_NOT_ASKED = "not asked: the run was stopped"
 
 
 class MappedTable:
@@ -35,26 +37,54 @@ class MappedTable:
 
     @cached_property
     def table(self) -> object:
-        """The table, with the columns of the answers and ``error``."""
-        return self._job.rows.with_columns(self._columns.kinds, self._batches())
+        """The table with the answers and ``error``; of a file, the path of another."""
+        return self._job.rows.with_columns(self._columns.kinds, self._answers())
 
-    def _batches(self) -> Iterator[ColumnBatch]:
+    @cached_property
+    def errors(self) -> object:
+        """The rows that have no answer, with ``error``; a file's by their numbers."""
+        found = dict(self._failed())
+        rows = self._job.rows.take(list(found))
+        errors = ((error,) for error in found.values())
+        return rows.with_columns({self._columns.error: "text"}, errors)
+
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return len(self._keys) // KEY if count is None else count
+
+    def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _answers(self) -> Iterator[Row]:
+        """Yield the new values of each row, and what those that were not asked have."""
+        for keys in self._batches():
+            answers = self._store.answers(keys)
+            errors = self._store.errors([key for key in keys if key not in answers])
+            for key in keys:
+                if key in answers:
+                    yield self._columns.values(answers[key].text, None)
+                else:
+                    yield self._columns.values(None, errors.get(key, _NOT_ASKED))
+        yield from repeat(self._columns.values(None, _NOT_ASKED))
+
+    def _failed(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of rows without an answer, and why."""
+        start = 0
+        for keys in self._batches():
+            known = self._store.known(keys)
+            errors = self._store.errors([key for key in keys if key not in known])
+            for number, key in enumerate(keys, start):
+                if key not in known:
+                    yield number, errors.get(key, _NOT_ASKED)
+            start += len(keys)
+        for number in range(start, len(self)):
+            yield number, _NOT_ASKED
+
+    def _batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
-            keys = [some[at : at + KEY] for at in range(0, len(some), KEY)]
-            yield self._batch(keys)
-
-    def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
-        answers = self._store.answers(keys)
-        errors = self._store.errors([key for key in keys if key not in answers])
-        rows = [
-            self._columns.values(answers[key].text, None)
-            if key in answers
-            else self._columns.values(None, errors.get(key, _NOT_ASKED))
-            for key in keys
-        ]
-        columns = zip(*rows, strict=True)
-        return {
-            name: list(values)
-            for name, values in zip(self._columns.kinds, columns, strict=True)
-        }
+            yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
