@@ -75,8 +75,9 @@ def _plain(value: object) -> object:
 
 
 def _own_text(value: object) -> str:
-    has_text = type(value).__str__ is not object.__str__ and not is_table(value)
-    if not has_text or any(hasattr(value, name) for name in _DRAWN):
+    has_text = type(value).__str__ is not object.__str__
+    is_large = is_table(value) or getattr(value, "ndim", 0) > 1
+    if not has_text or is_large or any(hasattr(value, name) for name in _DRAWN):
         raise _without_text(value)
     text = str(value)
     if stable(text, value) != text and " at 0x" in text:
