@@ -24,7 +24,7 @@ from h2o_magic.tables.cells import Unreadable
 from h2o_magic.tables.template import Template, advice, filled
 
 
-def fill(text: str, **row: object) -> str:
+def fill(text: str, /, **row: object) -> str:
     """Return a template's prompt for a row with these columns."""
     return fill_row(text, row)
 
