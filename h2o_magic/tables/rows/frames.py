@@ -13,6 +13,9 @@ from h2o_magic.prompts.introspection import is_from
 from h2o_magic.tables.rows.base import BATCH, Kind, Kinds, Row, Rows
 from h2o_magic.tables.rows.records import VALUE
 
+#: Rows of a piece of a new column: few enough to be nothing, and many enough that
+#: pieces need not be copied together.
+_PIECE = 16 * BATCH
 #: New columns: what each is, and its values as the package has them, in pieces.
 Added = Mapping[str, tuple[Kind, list[Any]]]
 
@@ -33,8 +36,8 @@ class FrameRows(Rows):
 
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         added: Added = {name: (kind, []) for name, kind in kinds.items()}
-        for start in range(0, self.count, BATCH):
-            some = list(islice(answers, min(BATCH, self.count - start)))
+        for start in range(0, self.count, _PIECE):
+            some = list(islice(answers, min(_PIECE, self.count - start)))
             for (kind, pieces), values in zip(
                 added.values(), zip(*some, strict=True), strict=True
             ):
@@ -152,7 +155,7 @@ class PolarsRows(FrameRows):
 
     def _whole(self, kind: Kind, pieces: list[Any]) -> Any:
         if kind != "object":
-            return self._polars.concat([self._piece((), kind), *pieces], rechunk=True)
+            return self._polars.concat([self._piece((), kind), *pieces])
         values = [value for piece in pieces for value in piece]
         try:
             column = self._polars.Series(values)

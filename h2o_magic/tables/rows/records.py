@@ -25,7 +25,8 @@ class Records(Rows):
         labels = [self._labels[self.names.index(name)] for name in columns]
         for start in range(0, len(self._rows), BATCH):
             some = self._rows[start : start + BATCH]
-            yield [tuple(row.get(label) for label in labels) for row in some]
+            values = [[row.get(label) for row in some] for label in labels]
+            yield list(zip(*values, strict=True))
 
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         return [
@@ -73,6 +74,10 @@ class Columns(Rows):
 
 
 def _record(row: object) -> Mapping[object, object]:
+    if isinstance(row, dict):
+        return row
+    if isinstance(row, str):
+        return {VALUE: row}
     if isinstance(row, Mapping):
         return dict(row)
     parts = named_parts(row)

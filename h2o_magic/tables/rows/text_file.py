@@ -5,9 +5,9 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.cells import Unreadable
@@ -21,8 +21,7 @@ from h2o_magic.tables.rows.writers import open_writer
 _LOOKED_AT = 16 * 1024**2
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row as it stands in a file: its text, and its values by name.
 
     `problem` says why it cannot be read; empty if it can.
