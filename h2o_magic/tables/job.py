@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.conversation.table_question import TableQuestion
+from h2o_magic.tables.price import Price
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows
 from h2o_magic.tables.template import Template
@@ -28,6 +29,16 @@ class RunOptions:
         False keeps the answers for this run only.
     forget : bool
         True removes what is known of these rows first, so that all are asked.
+    price : Price or None
+        What tokens cost; None if that is not known.
+    budget : float or None
+        What the run may cost, in the currency of the price.
+    executor : object
+        Where rows are asked: None for threads of this process, a
+        ``concurrent.futures.Executor``, or ``"ray"``.
+    servers : tuple of str
+        Several servers that share the rows, by name or address; empty for the
+        notebook's.
     """
 
     each: bool = False
@@ -35,6 +46,10 @@ class RunOptions:
     width: int | None = None
     keep: bool = True
     forget: bool = False
+    price: Price | None = None
+    budget: float | None = None
+    executor: object = None
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

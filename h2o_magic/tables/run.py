@@ -120,6 +120,7 @@ class Run:
             self._pace.sent(len(tickets))
             self._executor.submit(tickets)
         self._progress.width = self._pace.width
+        self._progress.paused = self._pace.wait() or 0.0
 
     def _read(self) -> None:
         """Read some rows; those without an answer wait to be asked."""
@@ -200,7 +201,7 @@ class Run:
     def _fail(self, key: bytes, message: str, rows: int) -> None:
         self._failed.add(key)
         self._store.fail(key, message)
-        self._count_failed(rows)
+        self._progress.fail(message, rows)
         self._stop_if_hopeless(message)
 
     def _count_failed(self, rows: int) -> None:
