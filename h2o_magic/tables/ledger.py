@@ -50,6 +50,13 @@ class AnswerStore(Protocol):
     def errors(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         """Return why keys failed in this run, of those that did."""
 
+    def moments(self) -> Iterable[tuple[float, float]]:
+        """Return when the answers of this run came, in order, and how long each took.
+
+        In seconds since 1970, and seconds; nothing where that is not kept.
+        """
+        return ()
+
     def put(self, key: bytes, text: str, answer: RowAnswer) -> None:
         """Keep the answer to a row's question; it lasts from the next `flush` on."""
 
@@ -105,6 +112,11 @@ class Ledger(AnswerStore):
         self.flush()
         query = f"SELECT key, error FROM failures WHERE run = {self.run} AND key IN"
         return dict(self._selected(query, keys))
+
+    def moments(self) -> Iterable[tuple[float, float]]:
+        self.flush()
+        query = "SELECT at, seconds FROM answers WHERE run = ? ORDER BY at"
+        yield from self._database.execute(query, (self.run,))
 
     def put(self, key: bytes, text: str, answer: RowAnswer) -> None:  # noqa: ARG002
         self._put.append(
