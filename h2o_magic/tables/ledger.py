@@ -129,6 +129,10 @@ class Ledger:
             some = keys[start : start + _CHUNK]
             yield from self.read(f"{query} ({', '.join('?' * len(some))})", *some)
 
+    def version(self) -> int:
+        """Return a number that is another one when another process has written."""
+        return int(self.read("PRAGMA data_version")[0][0])
+
     def close(self) -> None:
         """Close the file; a later use opens it again. What nobody sees stays open."""
         with self._lock:
