@@ -82,6 +82,12 @@ class Settings:
         checked = {n: self._merged(find_option(n), v) for n, v in options.items()}
         return {name: value for name, (value, _) in self._current.items()} | checked
 
+    def copy(self) -> Settings:
+        """Return settings with the same values, whose changes do not change these."""
+        settings = Settings()
+        settings._initial, settings._current = self._initial, dict(self._current)
+        return settings
+
     def watch(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with a setting's name each time its value has changed."""
         self._watchers.append(callback)

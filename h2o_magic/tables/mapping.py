@@ -11,7 +11,6 @@ from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows, rows_of
@@ -40,25 +39,31 @@ def prepare_job(
     """
     rows = table if isinstance(table, Rows) else rows_of(table, first)
     template = Template.of(prompt, rows.names)
+    options = options or RunOptions()
     asked = session.table_question(
-        expand(template.marked), schema=schema, folder=False, **settings
+        expand(template.marked),
+        schema=schema,
+        folder=False,
+        servers=options.servers,
+        **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
     requests = RowRequests(asked.request, parts)
-    return Job(rows, template, asked, requests, options or RunOptions(), check)
+    return Job(rows, template, asked, requests, options, check)
 
 
 def run_job(job: Job, tell: Tell = lambda _progress: None) -> MappedTable:
     """Ask all rows that have no answer yet; an interrupt keeps what came."""
     progress = Progress(job.rows.count)
+    executor, pace = open_executor(job)
     store = open_store(job)
     run = Run(
         job.rows.batches(job.template.columns),
         job.requests,
         RowKeys(job.requests, job.asked.serving.name, job.asked.model),
         store=store,
-        executor=open_executor(job),
-        pace=Pace(job.options.width),
+        executor=executor,
+        pace=pace,
         progress=progress,
         each=job.options.each,
         max_errors=job.options.max_errors,

@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.ledger import AnswerStore
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
 
@@ -57,7 +56,7 @@ class Run:
         *,
         store: AnswerStore,
         executor: RowExecutor,
-        pace: Pace,
+        pace: Pacing,
         progress: Progress,
         each: bool = False,
         max_errors: int | None = None,
