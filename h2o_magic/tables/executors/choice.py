@@ -50,6 +50,11 @@ def _opened(job: Job, serving: Serving, inbox: Inbox) -> tuple[RowExecutor, Paci
         asker, release = _here(job, serving)
         return Threads(asker, inbox, release=release), _pace(job, serving)
     width = job.options.width or MOST
+    if chosen == "ray":
+        from h2o_magic.tables.executors.ray import RayActors  # noqa: PLC0415
+
+        actors = RayActors(_task(job, serving), _pace(job, serving))
+        return actors, actors
     executor = _executor(chosen)
     places = _places(executor)
     if isinstance(executor, ThreadPoolExecutor):

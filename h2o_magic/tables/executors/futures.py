@@ -13,8 +13,8 @@ from functools import partial
 
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.inbox import Inbox
-from h2o_magic.tables.executors.task import refused
-from h2o_magic.tables.outcome import Outcome, RowFailure
+from h2o_magic.tables.executors.task import lost, refused
+from h2o_magic.tables.outcome import Outcome
 
 #: Asks a lease where the executor calls it; it can be pickled.
 AskRows = Callable[[Sequence[Ticket]], list[Outcome]]
@@ -81,19 +81,14 @@ class Futures(RowExecutor):
         # In a thread of the executor's, which must not be kept waiting.
         self._leases.discard(lease)
         if lease.cancelled():
-            self._put(_lost(tickets, "its lease was cancelled"))
+            self._put(lost(tickets, "its lease was cancelled"))
         elif (error := lease.exception()) is None:
             self._put(lease.result())
         elif isinstance(error, ImportError):
             self._put(refused(tickets, f"{error}: install h2o-magic for the workers"))
         else:
-            self._put(_lost(tickets, f"{type(error).__name__}: {error}"))
+            self._put(lost(tickets, f"{type(error).__name__}: {error}"))
 
     def _put(self, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:
             self._inbox.put(outcome)
-
-
-def _lost(tickets: Sequence[Ticket], why: str) -> list[Outcome]:
-    failure = RowFailure(f"the row got lost with its worker: {why}", "lost")
-    return [Outcome(number, failure) for number, _ in tickets]

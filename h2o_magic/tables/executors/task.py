@@ -96,12 +96,23 @@ def ask_rows(task: Task, tickets: Sequence[Ticket]) -> list[Outcome]:
     try:
         threads = Threads(asker_of(task))
     except H2OMagicError as error:
-        return refused(tickets, f"{error} (in a worker on {socket.gethostname()})")
+        return refused_here(tickets, error)
     try:
         threads.submit(tickets)
         return list(chain.from_iterable(_taken(threads, len(tickets))))
     finally:
         threads.stop()
+
+
+def refused_here(tickets: Sequence[Ticket], error: Exception) -> list[Outcome]:
+    """Return that rows cannot be asked by the worker where this is called."""
+    return refused(tickets, f"{error} (in a worker on {socket.gethostname()})")
+
+
+def lost(tickets: Sequence[Ticket], why: str) -> list[Outcome]:
+    """Return that rows got lost with the worker that had them."""
+    failure = RowFailure(f"the row got lost with its worker: {why}", "lost")
+    return [Outcome(number, failure) for number, _ in tickets]
 
 
 def refused(tickets: Sequence[Ticket], message: str) -> list[Outcome]:

@@ -67,6 +67,7 @@ class Threads(RowExecutor):
         self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
         self._open: set[int] = set()  # the numbers of rows that wait, or are asked
         self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
@@ -75,10 +76,11 @@ class Threads(RowExecutor):
         wanted = len(self._open)
         if self.most is not None:
             wanted = min(wanted, self.most)
-        while len(self._threads) < wanted:
-            thread = threading.Thread(target=self._work, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+        with self._lock:
+            while len(self._threads) < wanted:
+                thread = threading.Thread(target=self._work, daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def outcomes(self, timeout: float) -> list[Outcome]:
         return self._inbox.take(timeout)
@@ -100,7 +102,7 @@ class Threads(RowExecutor):
         for _ in self._threads:
             self._tickets.put(None)
         until = time.monotonic() + _TO_END
-        for thread in self._threads:
+        for thread in tuple(self._threads):
             thread.join(max(until - time.monotonic(), 0))
         self._release()
 
@@ -111,3 +113,13 @@ class Threads(RowExecutor):
             outcome = self._asker.ask(ticket)
             self._open.discard(ticket[0])
             self._inbox.put(outcome)
+            if self._is_too_many():
+                return
+
+    def _is_too_many(self) -> bool:
+        """Return whether this thread is to end, since fewer are wanted by now."""
+        with self._lock:
+            too_many = self.most is not None and len(self._threads) > self.most
+            if too_many:
+                self._threads.remove(threading.current_thread())
+        return too_many
