@@ -16,7 +16,13 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 #: Variables of this package that are not settings: the folder, and those of tests.
 _OTHER_VARIABLES = {
     f"{PREFIX}{name}"
-    for name in ("HOME", "REQUIRE_BROWSER", "REQUIRE_NODE", "REQUIRE_WEIGHTS")
+    for name in (
+        "HOME",
+        "REQUIRE_BROWSER",
+        "REQUIRE_NODE",
+        "REQUIRE_RAY",
+        "REQUIRE_WEIGHTS",
+    )
 }
 _DEFAULT = "default"
 #: The origin of a value from IPython's configuration.

@@ -82,11 +82,11 @@ def test_no_row_is_lost_with_a_worker(server: RowsServer, client: Any) -> None:
     killed: list[int] = []
 
     def kill(progress: Progress) -> None:
-        if progress.done >= 200 and not killed:
+        if progress.done >= 60 and not killed:
             killed.extend(client.run(os.getpid).values())
             os.kill(killed[0], signal.SIGKILL)
 
-    mapped = asked(texts(800), server, executor=client, width=WIDTH, tell=kill)
+    mapped = asked(texts(300), server, executor=client, width=WIDTH, tell=kill)
     assert killed
-    assert answers(mapped) == expected(800)
-    assert 800 <= server.stats()["requests"] <= 800 + WIDTH
+    assert answers(mapped) == expected(300)
+    assert 300 <= server.stats()["requests"] <= 300 + WIDTH

@@ -50,12 +50,12 @@ def requests(servers: Sequence[RowsServer]) -> list[int]:
 
 def test_two_servers_answer_nearly_twice_as_many_rows(two: Two) -> None:
     for server in two:
-        server.configure(delay=0.1)
-    one = asked(texts(160), two[0], width=SLOTS)
-    both = asked(texts(320), *two, width=SLOTS)
-    assert answers(both) == expected(320)
-    assert both.progress.seconds < 2 / 1.9 * one.progress.seconds
-    assert sum(requests(two)) == 160 + 320
+        server.configure(delay=0.5)
+    one = asked(texts(4 * SLOTS), two[0], width=SLOTS)
+    both = asked(texts(8 * SLOTS), *two, width=SLOTS)
+    assert answers(both) == expected(8 * SLOTS)
+    assert 2 * one.progress.seconds / both.progress.seconds >= 1.9
+    assert sum(requests(two)) == 12 * SLOTS
 
 
 def test_the_rows_of_a_server_that_dies_go_to_the_other(
