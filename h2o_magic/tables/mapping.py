@@ -15,7 +15,6 @@ from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.price import amount
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
@@ -54,6 +53,7 @@ def prepare_job(
         schema=schema,
         fresh=fresh,
         folder=uses_folder(session, settings, rows.count),
+        servers=options.servers,
         **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
@@ -83,13 +83,18 @@ def run_job(
         job.check(text)
         refuse(text)
 
+    try:
+        executor, pace = open_executor(job)
+    except BaseException:
+        store.close()
+        raise
     run = Run(
         job.rows.batches(job.template.columns),
         job.requests,
         keys,
         store=store,
-        executor=open_executor(job),
-        pace=Pace(job.options.width),
+        executor=executor,
+        pace=pace,
         progress=progress,
         each=job.options.each,
         max_errors=job.options.max_errors,
