@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from h2o_magic.conversation.table_question import TableQuestion
+from h2o_magic.tables.price import Price
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows
 from h2o_magic.tables.template import Template
@@ -27,7 +28,20 @@ class RunOptions:
     keep : bool
         False keeps the answers for this run only.
     forget : bool
-        True removes what is known of these rows first, so that all are asked.
+        True asks all rows, whatever is known of them; what was known stays until a new
+        answer takes its place.
+    name : str
+        What the table is called: its variable or file, for the list of runs.
+    price : Price or None
+        What tokens cost; None if that is not known.
+    budget : float or None
+        What the run may cost, in the currency of the price.
+    executor : object
+        Where rows are asked: None for threads of this process, a
+        ``concurrent.futures.Executor``, or ``"ray"``.
+    servers : tuple of str
+        Several servers that share the rows, by name or address; empty for the
+        notebook's.
     """
 
     each: bool = False
@@ -35,6 +49,11 @@ class RunOptions:
     width: int | None = None
     keep: bool = True
     forget: bool = False
+    name: str = ""
+    price: Price | None = None
+    budget: float | None = None
+    executor: object = None
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

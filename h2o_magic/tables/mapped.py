@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import repeat
+from operator import index
 
 from h2o_magic.config.units import counted
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.ledger import AnswerStore
+from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
+from h2o_magic.tables.usage import RunUsage
 
-_NOT_ASKED = "not asked: the run was stopped"
+#: Why a row has neither an answer nor an error, by how the run ended.
+_WITHOUT = {
+    "stopped": "not asked: the run was stopped",
+    "failed": "not asked: the run ended early",
+}
+_REMOVED = "its answer was removed from where answers are kept"
 
 
 class MappedTable:
@@ -27,9 +36,15 @@ class MappedTable:
     """
 
     def __init__(
-        self, job: Job, store: AnswerStore, keys: bytes, progress: Progress
+        self,
+        job: Job,
+        store: AnswerStore,
+        keys: bytes,
+        progress: Progress,
+        run: Callable[[Job, AnswerStore], MappedTable],
     ) -> None:
         self.progress = progress
+        self._run = run
         self._job = job
         self._store = store
         self._keys = keys
@@ -38,15 +53,90 @@ class MappedTable:
     @cached_property
     def table(self) -> object:
         """The table with the answers and ``error``; of a file, the path of another."""
-        return self._job.rows.with_columns(self._columns.kinds, self._answers())
+        try:
+            return self._job.rows.with_columns(self._columns.kinds, self._answers())
+        finally:
+            self._store.close()
 
     @cached_property
     def errors(self) -> object:
         """The rows that have no answer, with ``error``; a file's by their numbers."""
-        found = dict(self._failed())
+        try:
+            found = dict(self._failed())
+        finally:
+            self._store.close()
         rows = self._job.rows.take(list(found))
         errors = ((error,) for error in found.values())
         return rows.with_columns({self._columns.error: "text"}, errors)
+
+    @property
+    def usage(self) -> RunUsage:
+        """What this run used."""
+        return RunUsage.of_run(self.progress)
+
+    @property
+    def total_usage(self) -> RunUsage:
+        """What all answers of the table took, in this run or in earlier ones.
+
+        An answer to equal rows counts once.
+        """
+        rows = len(self._keys) // KEY
+        try:
+            return RunUsage.of_answers(self._distinct_answers(), rows)
+        finally:
+            self._store.close()
+
+    def again(
+        self, *, failed: bool = False, rows: Iterable[int] | None = None
+    ) -> MappedTable:
+        """Ask some rows again, and return the table with their new answers.
+
+        Parameters
+        ----------
+        failed
+            True for all rows that have an error, or were not asked.
+        rows
+            Positions of rows, from 0, whatever the table's index is. An equal row gets
+            the same new answer.
+
+        Raises
+        ------
+        ConfigurationError
+            If neither or both are given, or there is no row at a position.
+        """
+        if failed == (rows is not None):
+            raise ConfigurationError(
+                "expected `failed=True` or `rows=[...]`: which rows are asked again"
+            )
+        keys = self._failed_keys() if rows is None else set(map(self._key_at, rows))
+        return self._run(self._job, self._store.again(keys))
+
+    def _key_at(self, position: int) -> bytes:
+        count = len(self._keys) // KEY
+        try:
+            at = index(position)
+        except TypeError:
+            at = -1
+        if not 0 <= at < count:
+            raise ConfigurationError(
+                f"expected positions of rows from 0 to {count - 1:,}, got {position!r}"
+            )
+        return self._keys[at * KEY : (at + 1) * KEY]
+
+    def _failed_keys(self) -> set[bytes]:
+        return {
+            key
+            for keys in self._key_batches()
+            for key in self._store.errors(keys)
+            if any(key[:-8])  # else it has no question
+        }
+
+    def _distinct_answers(self) -> Iterator[RowAnswer]:
+        seen: set[bytes] = set()
+        for keys in self._key_batches():
+            new = [key for key in dict.fromkeys(keys) if key not in seen]
+            seen.update(new)
+            yield from self._store.answers(new).values()
 
     def __len__(self) -> int:
         """Return the number of rows; those that were read, of an unknown number."""
@@ -61,30 +151,37 @@ class MappedTable:
 
     def _answers(self) -> Iterator[Row]:
         """Yield the new values of each row, and what those that were not asked have."""
-        for keys in self._batches():
-            answers = self._store.answers(keys)
-            errors = self._store.errors([key for key in keys if key not in answers])
+        values = self._columns.values
+        without = values(None, self._without)
+        for keys in self._key_batches():
+            # A row that failed stays so, though a later run may have its answer.
+            errors = self._store.errors(keys) if self.progress.errors else {}
+            texts = self._store.texts(keys)
             for key in keys:
-                if key in answers:
-                    yield self._columns.values(answers[key].text, None)
+                if key in errors:
+                    yield values(None, errors[key])
                 else:
-                    yield self._columns.values(None, errors.get(key, _NOT_ASKED))
-        yield from repeat(self._columns.values(None, _NOT_ASKED))
+                    yield values(texts[key], None) if key in texts else without
+        yield from repeat(without)  # rows that were not read
 
     def _failed(self) -> Iterator[tuple[int, str]]:
         """Yield the numbers of rows without an answer, and why."""
         start = 0
-        for keys in self._batches():
-            known = self._store.known(keys)
-            errors = self._store.errors([key for key in keys if key not in known])
+        for keys in self._key_batches():
+            errors = self._store.errors(keys) if self.progress.errors else {}
+            known = self._store.texts([key for key in keys if key not in errors])
             for number, key in enumerate(keys, start):
                 if key not in known:
-                    yield number, errors.get(key, _NOT_ASKED)
+                    yield number, errors.get(key, self._without)
             start += len(keys)
         for number in range(start, len(self)):
-            yield number, _NOT_ASKED
+            yield number, self._without
 
-    def _batches(self) -> Iterator[list[bytes]]:
+    @property
+    def _without(self) -> str:
+        return _WITHOUT.get(self.progress.state, _REMOVED)
+
+    def _key_batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
             yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
