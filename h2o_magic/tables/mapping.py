@@ -7,11 +7,10 @@ from typing import Any
 
 from h2o_magic.conversation.session import Session
 from h2o_magic.prompts.prompt import Prompt
-from h2o_magic.tables.executors.choice import open_executor
+from h2o_magic.tables.executors.choice import open_executor, open_pace
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows, rows_of
@@ -58,7 +57,7 @@ def run_job(job: Job, tell: Tell = lambda _progress: None) -> MappedTable:
         RowKeys(job.requests, job.asked.serving.name, job.asked.model),
         store=store,
         executor=open_executor(job),
-        pace=Pace(job.options.width),
+        pace=open_pace(job),
         progress=progress,
         each=job.options.each,
         max_errors=job.options.max_errors,
