@@ -23,9 +23,11 @@ def open_executor(job: Job) -> RowExecutor:
 
 def open_pace(job: Job) -> Pace:
     """Return how fast the job's rows are asked: as many at once as the server says."""
-    backend = job.asked.serving.backend()
-    slots = None
-    with suppress(BackendError):  # the first row will tell
-        if (said := getattr(backend, "slots", None)) is not None:
-            slots = said(job.requests.request.model)
+
+    def slots() -> int | None:
+        said = getattr(job.asked.serving.backend(), "slots", None)
+        with suppress(BackendError):  # the rows will tell
+            return said and said(job.requests.request.model)
+        return None
+
     return Pace(slots, job.options.width or MOST)
