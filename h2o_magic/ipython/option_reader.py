@@ -111,8 +111,14 @@ class OptionReader:
                 switches.append(f"{name}{equals}{text}")
         found = self.parser.parse_args(switches)
         for name, text in values:  # argparse would drop the text ``--``
-            actions[name](self.parser, found, text, name)
+            actions[name](self.parser, found, self._converted(actions[name], text), name)
         return found, self._settings(found)
+
+    def _converted(self, action: argparse.Action, text: str) -> Any:
+        try:
+            return self.parser._get_value(action, text)
+        except argparse.ArgumentError as error:
+            self.parser.error(str(error))
 
     def _settings(self, found: argparse.Namespace) -> dict[str, Value | None]:
         settings: dict[str, Value | None] = {}
