@@ -19,6 +19,7 @@ from h2o_magic.conversation import titles
 from h2o_magic.conversation.kept_settings import KEPT, SAVED, restore, to_keep
 from h2o_magic.conversation.notifications import (
     ComingAnswer,
+    GrowingAnswer,
     Notification,
     Notifications,
     SettingChanged,
@@ -60,6 +61,8 @@ class Conversation:
         self._settings = settings
         self._queues: dict[str, FifoLock[ComingAnswer]] = {}
         self._drafts: dict[str, str] = {}
+        #: The runs over tables that go on beside the queues.
+        self.runs: list[GrowingAnswer] = []
         self._restore_settings()
         settings.watch(self._on_setting)
         self.notifications.listen(self._stop_removed)
@@ -335,11 +338,16 @@ class Conversation:
         """Stop the answers that :meth:`coming` returns, and return how many.
 
         Their text so far is kept; those that wait are not asked. With `waiting` False,
-        only the first is stopped, and the next one is asked.
+        only the first is stopped, and the next one is asked. A thread's runs over
+        tables are stopped with all its answers, or where none is being written.
         """
-        coming = self.coming(thread)
+        coming: tuple[GrowingAnswer, ...] = self.coming(thread)
         if not waiting:
-            coming = tuple(each for each in coming[:1] if not each.held)
+            coming = tuple(each for each in self.coming(thread)[:1] if not each.held)
+        if waiting or not coming:
+            name = self.name_of(thread)
+            runs = (run for run in self.runs if run.question.thread == name)
+            coming = (*coming, *runs)
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
         return len(coming)

@@ -21,8 +21,7 @@ from h2o_magic.ipython.option_reader import (
     check_variable,
 )
 
-#: The word that such a cell's line begins with, and what errors do.
-MAP = "map"
+#: What errors begin with.
 _NAME = "%%h2o map"
 
 _ALONE = "each row is asked alone"
@@ -122,6 +121,7 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
         "help": "The price of a million tokens read and written, such as 0.15/0.60.",
     },
     ("--budget",): {
+        "dest": "amount",  # `budget` is a setting
         "metavar": "AMOUNT",
         "help": "Stop before the run costs more than this, by --price.",
     },
@@ -170,14 +170,8 @@ class MapOptions:
 
 _ARGUMENTS = (
     *("first", "each", "max_errors", "width", "keep", "forget", "to", "overwrite"),
-    *("preview", "price", "budget"),
+    *("preview", "price"),
 )
-
-
-def of_map(line: str) -> str | None:
-    """Return what follows ``map`` on a cell's line; None for other lines."""
-    word, _, rest = line.strip().partition(" ")
-    return rest if word == MAP else None
 
 
 def parse_map_line(line: str, fill: Fill = str) -> MapOptions:
@@ -205,6 +199,7 @@ def parse_map_line(line: str, fill: Fill = str) -> MapOptions:
             f"and the prompt on the lines below (`{_NAME} --help` lists all options)"
         )
     arguments = {name: getattr(found, name) for name in _ARGUMENTS}
+    arguments["budget"] = found.amount
     if found.servers:
         arguments["server"] = [name.strip() for name in found.servers.split(",")]
     return MapOptions(

@@ -111,7 +111,9 @@ class OptionReader:
                 switches.append(f"{name}{equals}{text}")
         found = self.parser.parse_args(switches)
         for name, text in values:  # argparse would drop the text ``--``
-            actions[name](self.parser, found, self._converted(actions[name], text), name)
+            actions[name](
+                self.parser, found, self._converted(actions[name], text), name
+            )
         return found, self._settings(found)
 
     def _converted(self, action: argparse.Action, text: str) -> Any:

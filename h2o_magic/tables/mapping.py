@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
+from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
+from h2o_magic.tables.budget import Budget
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
@@ -18,8 +23,13 @@ from h2o_magic.tables.rows import Rows, rows_of
 from h2o_magic.tables.run import Run
 from h2o_magic.tables.stores import open_store
 from h2o_magic.tables.template import Template
+from h2o_magic.tables.turn import RunTurn
+from h2o_magic.tables.view import run_markdown
 
 Tell = Callable[[Progress], None]
+
+#: Seconds between two drawings of the progress: five a second at most.
+INTERVAL = 0.2
 
 
 def prepare_job(
@@ -30,6 +40,8 @@ def prepare_job(
     expand: Callable[[str], Prompt] = Prompt.of,
     schema: object = None,
     first: int | None = None,
+    to: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
     options: RunOptions | None = None,
     check: Callable[[str], None] = lambda _text: None,
     **settings: Any,
@@ -38,8 +50,13 @@ def prepare_job(
 
     `expand` puts the notebook's values into a prompt whose columns are marked.
     """
+    if to is not None or overwrite:  # until rows_of has a target
+        raise ConfigurationError("`to` is not supported yet: leave it out")
     rows = table if isinstance(table, Rows) else rows_of(table, first)
     template = Template.of(prompt, rows.names)
+    settings.setdefault(
+        "format", "markdown"
+    )  # the columns of a schema are all there is
     asked = session.table_question(
         expand(template.marked), schema=schema, folder=False, **settings
     )
@@ -48,22 +65,82 @@ def prepare_job(
     return Job(rows, template, asked, requests, options or RunOptions(), check)
 
 
-def run_job(job: Job, tell: Tell = lambda _progress: None) -> MappedTable:
+def map_job(
+    session: Session,
+    job: Job,
+    *,
+    title: str,
+    name: str = "",
+    tell: Tell = lambda _progress: None,
+    history: bool = True,
+) -> MappedTable:
+    """Run a job as a turn of the conversation, unless `history` is False.
+
+    `title` is what the table is called there, and `name` the variable of the result.
+    `tell` is called five times a second at most.
+    """
+    progress = Progress(job.rows.count, price=job.options.price)
+    with uninterrupted():
+        turn = RunTurn(session, job, progress, title) if history else None
+    mapped = None
+
+    def tell_all(progress: Progress) -> None:
+        tell(progress)
+        if turn is not None:
+            turn.tell()
+
+    try:
+        mapped = run_job(job, _seldom(tell_all), progress)
+        mapped.name = name
+        return mapped
+    except Exception as error:
+        progress.end("failed", " ".join(str(error).split()) or type(error).__name__)
+        raise
+    finally:
+        with uninterrupted():
+            if progress.state == "running":
+                progress.end("stopped")
+            if turn is not None:
+                turn.end("" if mapped is None else run_markdown(mapped))
+
+
+def run_job(
+    job: Job,
+    tell: Tell = lambda _progress: None,
+    progress: Progress | None = None,
+) -> MappedTable:
     """Ask all rows that have no answer yet; an interrupt keeps what came."""
-    progress = Progress(job.rows.count)
+    progress = Progress(job.rows.count) if progress is None else progress
     store = open_store(job)
+    options, pace = job.options, Pace(job.options.width)
+    if options.budget is not None:
+        pace = cast(Pace, Budget(pace, progress, options.budget))
     run = Run(
         job.rows.batches(job.template.columns),
         job.requests,
         RowKeys(job.requests, job.asked.serving.name, job.asked.model),
         store=store,
         executor=open_executor(job),
-        pace=Pace(job.options.width),
+        pace=pace,
         progress=progress,
-        each=job.options.each,
-        max_errors=job.options.max_errors,
+        each=options.each,
+        max_errors=options.max_errors,
         check=job.check,
         tell=lambda: tell(progress),
     )
     run.go()
     return MappedTable(job, store, bytes(run.keys), progress)
+
+
+def _seldom(tell: Tell) -> Tell:
+    """Return a function that marks the progress, and tells it now and then."""
+    last = 0.0
+
+    def tell_seldom(progress: Progress) -> None:
+        nonlocal last
+        progress.mark()
+        if (now := time.monotonic()) - last >= INTERVAL:
+            last = now
+            tell(progress)
+
+    return tell_seldom
