@@ -114,6 +114,7 @@ class TableMapper:
         evaluates = settings.get("evaluate", self._session.settings["evaluate"])
         keys = self._session.servers.key_texts
         reader = NotebookReader(self._scope, keys, evaluates=evaluates is True)
+        guard = reader.guard("row")
         return prepare_job(
             self._session,
             table,
@@ -134,7 +135,8 @@ class TableMapper:
                 executor=executor,
                 servers=(server,) if isinstance(server, str) else tuple(server or ()),
             ),
-            check=reader.guard("row").text,
+            check=guard.text,
+            mask=guard.masked,
             **settings,
         )
 

@@ -91,7 +91,11 @@ def _amount(budget: object) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A table, and a prompt for its rows."""
+    """A table, and a prompt for its rows.
+
+    `check` refuses the question of a row that must not be sent, with a
+    ConfigurationError; `mask` returns a text as it may be shown.
+    """
 
     rows: Rows
     template: Template
@@ -99,6 +103,7 @@ class Job:
     requests: RowRequests
     options: RunOptions = field(default_factory=RunOptions)
     check: Callable[[str], None] = lambda _text: None
+    mask: Callable[[str], str] = str
 
     @property
     def schema(self) -> Mapping[str, Any] | None:

@@ -29,6 +29,8 @@ class MappedTable:
         How many rows were read.
     notes : tuple of str
         What was not put into the prompt as it was typed, one line each.
+    mask : callable
+        Returns a text as it may be shown, without secrets.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class MappedTable:
         self.name = ""
         self.rows = len(keys) // KEY
         self.notes = job.asked.notes
+        self.mask = job.mask
         self._job = job
         self._store = store
         self._keys = keys

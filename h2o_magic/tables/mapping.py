@@ -44,6 +44,7 @@ def prepare_job(
     overwrite: bool = False,
     options: RunOptions | None = None,
     check: Callable[[str], None] = lambda _text: None,
+    mask: Callable[[str], str] = str,
     **settings: Any,
 ) -> Job:
     """Return what is to be run; nothing is asked of a model.
@@ -62,7 +63,7 @@ def prepare_job(
     )
     parts = template.parts(asked.request.messages[-1].content)
     requests = RowRequests(asked.request, parts)
-    return Job(rows, template, asked, requests, options or RunOptions(), check)
+    return Job(rows, template, asked, requests, options or RunOptions(), check, mask)
 
 
 def map_job(

@@ -20,6 +20,8 @@ ROWS, _REASONS = 5, 2
 #: Characters of a table's line; each column has a share of them, and at least so many.
 _LINE, _LEAST = 150, 24
 _LONGEST_REASON = 200
+#: Characters of a cell that are searched for secrets: more than are shown.
+_SEARCHED = 2000
 
 #: Writes words of this package, words of others, and a table.
 _Form = tuple[
@@ -44,26 +46,30 @@ def run_plain(mapped: MappedTable) -> str:
 
 def _parts(mapped: MappedTable, form: _Form) -> list[str]:
     words, _, table, _ = form
-    progress, name = mapped.progress, mapped.name or "result"
+    progress, name = mapped.progress, mapped.name
     parts = [words(progress.line())]
     if progress.reason:
         parts.append(words(f"{progress.reason[:1].upper()}{progress.reason[1:]}."))
-    columns, rows = mapped.head(ROWS)
+    columns, rows = mapped.head(ROWS) if progress.done else ([], [])
     if rows:
-        parts.append(table([Verbatim(name) for name in columns], _cells(rows)))
+        head = [Verbatim(name) for name in columns]
+        parts.append(table(head, _cells(rows, mapped.mask)))
     more = mapped.rows - len(rows)
-    if more > 0 and mapped.name:
+    if more > 0:
         parts.append(words(f"…and {counted(more, 'more row')} in `{name}.table`"))
-    elif more > 0:
-        parts.append(words(f"…and {counted(more, 'more row')} in its `.table`"))
     parts += [words(f"Note: {note}.") for note in mapped.notes]
     parts += _errors(progress, name, form)
     return parts
 
 
-def _cells(rows: Sequence[Sequence[object]]) -> list[list[str]]:
+def _cells(
+    rows: Sequence[Sequence[object]], mask: Callable[[str], str]
+) -> list[list[str]]:
     width = max(_LINE // len(rows[0]), _LEAST)
-    return [[shorten(_as_shown(value), width) for value in row] for row in rows]
+    return [
+        [shorten(mask(_as_shown(value)[:_SEARCHED]), width) for value in row]
+        for row in rows
+    ]
 
 
 def _as_shown(value: object) -> str:
@@ -88,6 +94,8 @@ def _errors(progress: Progress, name: str, form: _Form) -> list[str]:
     if rest > 0:
         lines.append(f"{item}{rest:,}: other reasons")
     verb, them = ("has", "it") if progress.errors == 1 else ("have", "them")
-    again = words(f"`{name}.again()` asks {them} again")
-    told = words(f"{counted(progress.errors, 'row')} {verb} an error; ") + again
-    return [f"{told}:\n\n" + "\n".join(lines)]
+    told = words(
+        f"{counted(progress.errors, 'row')} {verb} an error; `{name}.again()` asks "
+        f"{them} again:"
+    )
+    return ["\n\n".join([told, "\n".join(lines)])]
