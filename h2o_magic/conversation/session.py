@@ -487,6 +487,7 @@ class Session:
     choose_version = _of_conversation(Conversation.choose_version)
     coming = _of_conversation(Conversation.coming)
     stop = _of_conversation(Conversation.stop)
+    stop_runs = _of_conversation(Conversation.stop_runs)
     listen = _of_conversation(Conversation.listen)
     draft = _of_conversation(Conversation.draft)
     keep_draft = _of_conversation(Conversation.keep_draft)

@@ -341,16 +341,21 @@ class Conversation:
         only the first is stopped, and the next one is asked. A thread's runs over
         tables are stopped with all its answers, or where none is being written.
         """
-        coming: tuple[GrowingAnswer, ...] = self.coming(thread)
+        coming = self.coming(thread)
         if not waiting:
-            coming = tuple(each for each in self.coming(thread)[:1] if not each.held)
-        if waiting or not coming:
-            name = self.name_of(thread)
-            runs = (run for run in self.runs if run.question.thread == name)
-            coming = (*coming, *runs)
+            coming = tuple(each for each in coming[:1] if not each.held)
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
-        return len(coming)
+        runs = self.stop_runs(thread) if waiting or not coming else 0
+        return len(coming) + runs
+
+    def stop_runs(self, thread: str | None = None) -> int:
+        """Stop a thread's runs over tables, and return how many there were."""
+        name = self.name_of(thread)
+        runs = [run for run in self.runs if run.question.thread == name]
+        for run in runs:
+            run.stop()
+        return len(runs)
 
     def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
         """Call `callback` with what happens here; return what ends the listening.

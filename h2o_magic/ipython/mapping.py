@@ -113,6 +113,7 @@ def map(  # noqa: A001 - what it does, on tables
     job = mapper.job(
         table,
         prompt,
+        title=_title(table, scope),
         schema=schema,
         first=first,
         each=each,
@@ -131,7 +132,7 @@ def map(  # noqa: A001 - what it does, on tables
     if preview:
         return mapper.preview(job)
     view = make_run_view(shell, whole=False) if progress is None else Told(progress)
-    return mapper.run(job, _title(table, scope), view, MapOptions(history=history))
+    return mapper.run(job, view, MapOptions(history=history))
 
 
 def _title(table: object, scope: Scope) -> str:

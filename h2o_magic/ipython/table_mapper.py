@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.completion.columns import columns_of
 from h2o_magic.ipython.display.run import RunView, make_run_view
-from h2o_magic.ipython.display.views import show_markdown
+from h2o_magic.ipython.display.views import show_markdown, warn
 from h2o_magic.ipython.interrupts import AnswerError
 from h2o_magic.ipython.map_options import MapOptions, map_help
 from h2o_magic.ipython.reader import NotebookReader
@@ -22,6 +24,7 @@ from h2o_magic.prompts.fields import Field, fields
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
+from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.estimate import Preview, preview
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
@@ -50,6 +53,7 @@ class TableMapper:
         job = self.job(
             self.table(options.table),
             prompt,
+            title=options.table.text,
             schema=self._named(options.schema),
             executor=self._executor(options.executor),
             raw=options.raw,
@@ -60,7 +64,7 @@ class TableMapper:
             show_markdown(shell, found._repr_markdown_(), repr(found))
             return None
         view = make_run_view(shell)
-        mapped = self.run(job, options.table.text, view, options)
+        mapped = self.run(job, view, options)
         if not options.quiet:
             shell.displayhook.update_user_ns(mapped)
         if mapped.progress.state == "failed":
@@ -68,22 +72,38 @@ class TableMapper:
         return mapped
 
     def run(
-        self, job: Job, title: str, view: RunView, options: MapOptions
+        self,
+        job: Job,
+        view: RunView,
+        options: MapOptions,
+        store: AnswerStore | None = None,
     ) -> MappedTable:
-        """Run a job, show it, and keep the result in its variable."""
-        name = options.out or ""
+        """Run a job, show it, and keep the result in its variable.
+
+        A `store` is that of an earlier run, of which some rows are asked again.
+        """
+        name, shell = options.out or "", self._scope.shell
+        title = job.options.name
+
+        def again(job: Job, store: AnswerStore) -> MappedTable:
+            view = make_run_view(shell, whole=False)
+            return self.run(job, view, replace(options, out=None), store)
+
         try:
             mapped = map_job(
                 self._session,
                 job,
                 title=f"`{title}`" if title else "a table",
-                name=name,
                 tell=view.tell,
                 history=options.history,
+                store=store,
+                again=again,
+                warn=warnings.warn if shell is None else warn,
             )
         except BaseException:
             view.clear()
             raise
+        mapped.name = name
         if name:
             self._scope.assign(name, mapped)
         view.end(mapped)
@@ -94,6 +114,7 @@ class TableMapper:
         table: object,
         prompt: str,
         *,
+        title: str = "",
         schema: object = None,
         first: int | None = None,
         to: str | os.PathLike[str] | None = None,
@@ -110,7 +131,10 @@ class TableMapper:
         executor: object = None,
         **settings: Any,
     ) -> Job:
-        """Return what is to be run, with the arguments of :func:`map`."""
+        """Return what is to be run, with the arguments of `h2o_magic.map`.
+
+        `title` is what the table is called.
+        """
         evaluates = settings.get("evaluate", self._session.settings["evaluate"])
         keys = self._session.servers.key_texts
         reader = NotebookReader(self._scope, keys, evaluates=evaluates is True)
@@ -130,6 +154,7 @@ class TableMapper:
                 width=width,
                 keep=keep,
                 forget=forget,
+                name=title,
                 price=price,
                 budget=budget,
                 executor=executor,

@@ -16,30 +16,41 @@ _FIRST, _MARGIN = 4, 1.3
 
 
 class Budget:
-    """A run's pace, without room for rows which the budget has no money for."""
+    """A run's pace, without room for rows that cost more than is left of `amount`."""
 
-    def __init__(self, pace: Pace, progress: Progress, budget: float) -> None:
+    def __init__(self, pace: Pace, progress: Progress, amount: float | None) -> None:
         self._pace = pace
         self._progress = progress
-        self._budget = budget
+        self._amount = amount
+        self._is_used = False
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._pace, name)
 
     def room(self, in_flight: int) -> int:
         """Return how many more requests may be sent now."""
-        room = self._pace.room(in_flight)
+        room, left = self._pace.room(in_flight), self._rows_left()
+        if left is None:
+            return room
+        self._is_used = left <= 0 and not in_flight
+        return max(min(room, left - in_flight), 0)
+
+    def used(self) -> str:
+        """Return why the run cannot go on; nothing while it can."""
+        if not self._is_used or self._amount is None:
+            return ""
+        return (
+            f"the budget of {amount(self._amount)} is used: the run cost "
+            f"{amount(self._progress.cost or 0.0)}, and the next row may cost more "
+            "than is left; raise `--budget` and run it again to go on"
+        )
+
+    def _rows_left(self) -> int | None:
+        """Return how many rows may be asked, those in flight among them."""
         progress, spent = self._progress, self._progress.cost or 0.0
         answered = progress.asked - progress.errors
+        if self._amount is None:
+            return None
         if answered <= 0 or not spent:
-            return min(room, max(_FIRST - in_flight, 0))
-        each = spent / answered * _MARGIN
-        affordable = int((self._budget - spent) / each) - in_flight
-        if affordable <= 0 and not in_flight:
-            progress.end(
-                "stopped",
-                f"the budget of {amount(self._budget)} is used: the run cost "
-                f"{amount(spent)}, and the next row may cost more than is left; raise "
-                "`--budget` and run it again to go on",
-            )
-        return max(min(room, affordable), 0)
+            return _FIRST
+        return int((self._amount - spent) / (spent / answered * _MARGIN))

@@ -197,10 +197,11 @@ class _Scan:
         self._each = job.options.each
         self._candidates: list[tuple[int, int, tuple[object, ...]]] = []
         self._step = 1
-        store = open_store(job)
+        keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
+        store = open_store(job, keys)
         try:
             for batch in job.rows.batches(job.template.columns):
-                new = dict(self._new(job, batch))
+                new = dict(self._new(job, keys, batch))
                 known = store.known({key: text for key, (text, _, _) in new.items()})
                 self.known += len(known)
                 for key, (text, number, row) in new.items():
@@ -210,9 +211,8 @@ class _Scan:
             store.close()
 
     def _new(
-        self, job: Job, batch: Sequence[tuple[object, ...]]
+        self, job: Job, keys: RowKeys, batch: Sequence[tuple[object, ...]]
     ) -> Iterator[tuple[bytes, tuple[str, int, tuple[object, ...]]]]:
-        keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
         for row in batch:
             number = self.rows
             self.rows += 1

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
+from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.budget import Budget
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
@@ -21,12 +24,14 @@ from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows, rows_of
 from h2o_magic.tables.run import Run
-from h2o_magic.tables.stores import open_store
+from h2o_magic.tables.stores import open_store, uses_folder
 from h2o_magic.tables.template import Template
 from h2o_magic.tables.turn import RunTurn
 from h2o_magic.tables.view import run_markdown
 
 Tell = Callable[[Progress], None]
+#: Runs a job another time, with the answers that are there.
+Again = Callable[[Job, AnswerStore], MappedTable]
 
 #: Seconds between two drawings of the progress: five a second at most.
 INTERVAL = 0.2
@@ -42,6 +47,7 @@ def prepare_job(
     first: int | None = None,
     to: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    fresh: bool = False,
     options: RunOptions | None = None,
     check: Callable[[str], None] = lambda _text: None,
     mask: Callable[[str], str] = str,
@@ -49,21 +55,27 @@ def prepare_job(
 ) -> Job:
     """Return what is to be run; nothing is asked of a model.
 
-    `expand` puts the notebook's values into a prompt whose columns are marked.
+    `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
+    asks all rows again, as the option `forget` does.
     """
     if to is not None or overwrite:  # until rows_of has a target
         raise ConfigurationError("`to` is not supported yet: leave it out")
     rows = table if isinstance(table, Rows) else rows_of(table, first)
     template = Template.of(prompt, rows.names)
-    settings.setdefault(
-        "format", "markdown"
-    )  # the columns of a schema are all there is
+    options = options or RunOptions()
+    fresh = fresh or options.forget
+    settings.setdefault("format", "markdown")  # a schema's columns are all there is
     asked = session.table_question(
-        expand(template.marked), schema=schema, folder=False, **settings
+        expand(template.marked),
+        schema=schema,
+        fresh=fresh,
+        folder=uses_folder(session, settings, rows.count),
+        **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
     requests = RowRequests(asked.request, parts)
-    return Job(rows, template, asked, requests, options or RunOptions(), check, mask)
+    options = replace(options, forget=fresh)
+    return Job(rows, template, asked, requests, options, check, mask)
 
 
 def map_job(
@@ -71,14 +83,14 @@ def map_job(
     job: Job,
     *,
     title: str,
-    name: str = "",
     tell: Tell = lambda _progress: None,
     history: bool = True,
+    **others: Any,
 ) -> MappedTable:
     """Run a job as a turn of the conversation, unless `history` is False.
 
-    `title` is what the table is called there, and `name` the variable of the result.
-    `tell` is called five times a second at most.
+    `title` is what the table is called there. `tell` is called five times a second at
+    most. The `others` are those of :func:`run_job`.
     """
     progress = Progress(job.rows.count, price=job.options.price)
     with uninterrupted():
@@ -91,8 +103,7 @@ def map_job(
             turn.tell()
 
     try:
-        mapped = run_job(job, _seldom(tell_all), progress)
-        mapped.name = name
+        mapped = run_job(job, _seldom(tell_all), progress, **others)
         return mapped
     except Exception as error:
         progress.end("failed", " ".join(str(error).split()) or type(error).__name__)
@@ -109,28 +120,49 @@ def run_job(
     job: Job,
     tell: Tell = lambda _progress: None,
     progress: Progress | None = None,
+    *,
+    warn: Callable[[str], None] = warnings.warn,
+    store: AnswerStore | None = None,
+    again: Again | None = None,
 ) -> MappedTable:
-    """Ask all rows that have no answer yet; an interrupt keeps what came."""
-    progress = Progress(job.rows.count) if progress is None else progress
-    store = open_store(job)
-    options, pace = job.options, Pace(job.options.width)
-    if options.budget is not None:
-        pace = cast(Pace, Budget(pace, progress, options.budget))
+    """Ask all rows that have no answer yet; an interrupt keeps what came.
+
+    `warn` gets one line if the answers cannot be kept. A `store` is that of an earlier
+    run of the same job, of which some rows are asked again; `again` runs that.
+    """
+    progress = progress or Progress(job.rows.count, price=job.options.price)
+    keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
+    store = store or open_store(job, keys, warn)
+    refuse = store.refuse
+    options = job.options
+    budget = Budget(Pace(options.width), progress, options.budget)
+
+    def check(text: str) -> None:
+        job.check(text)
+        refuse(text)
+
+    def run_again(job: Job, store: AnswerStore) -> MappedTable:
+        return run_job(job, tell, warn=warn, store=store)
+
     run = Run(
         job.rows.batches(job.template.columns),
         job.requests,
-        RowKeys(job.requests, job.asked.serving.name, job.asked.model),
+        keys,
         store=store,
         executor=open_executor(job),
-        pace=pace,
+        pace=cast(Pace, budget),
         progress=progress,
         each=options.each,
         max_errors=options.max_errors,
-        check=job.check,
+        check=check,
         tell=lambda: tell(progress),
+        may_go_on=budget.used,
     )
-    run.go()
-    return MappedTable(job, store, bytes(run.keys), progress)
+    try:
+        run.go()
+    finally:
+        store.close()
+    return MappedTable(job, store, bytes(run.keys), progress, again or run_again)
 
 
 def _seldom(tell: Tell) -> Tell:

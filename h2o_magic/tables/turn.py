@@ -57,6 +57,7 @@ class RunTurn:
             system=asked.system,
             model=job.asked.request.model,
             asked_at=time.time(),
+            facts={"rows": {}},
         )
         session.conversation.keep_settings()
         place = record.place(asked.thread, cell, question)

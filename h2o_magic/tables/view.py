@@ -95,7 +95,7 @@ def _errors(progress: Progress, name: str, form: _Form) -> list[str]:
         lines.append(f"{item}{rest:,}: other reasons")
     verb, them = ("has", "it") if progress.errors == 1 else ("have", "them")
     told = words(
-        f"{counted(progress.errors, 'row')} {verb} an error; `{name}.again()` asks "
-        f"{them} again:"
+        f"{counted(progress.errors, 'row')} {verb} an error; "
+        f"`{name}.again(failed=True)` asks {them} again:"
     )
     return ["\n\n".join([told, "\n".join(lines)])]

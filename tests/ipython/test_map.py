@@ -97,7 +97,7 @@ def test_the_result_is_markdown_that_github_shows_too(shell: InteractiveShell) -
     markdown = shell.user_ns["rated"]._repr_markdown_()
     assert "| text | answer | error |" in markdown
     assert r"a \| b &lt;b>c&lt;/b>" in markdown
-    assert "1 row has an error; `rated.again()` asks it again:" in markdown
+    assert "1 row has an error; `rated.again(failed=True)` asks it again:" in markdown
     assert "- 1: this row cannot be answered" in markdown
 
 
