@@ -103,6 +103,7 @@ def map_job(
             turn.tell()
 
     try:
+        tell_all(progress)
         mapped = run_job(job, _seldom(tell_all), progress, **others)
         return mapped
     except Exception as error:
