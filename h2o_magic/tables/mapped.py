@@ -192,16 +192,16 @@ class MappedTable:
             left -= BATCH
 
     def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
+        # A row that failed stays so, though a later run may have its answer.
+        errors = self._store.errors(keys) if self.progress.errors else {}
         texts = self._store.texts(keys)
-        missing = [key for key in keys if key not in texts]
-        errors = self._store.errors(missing) if missing else {}
         values = self._columns.values
         return self._by_column(
             [
-                values(texts[key], None)
-                if key in texts
-                else values(None, errors[key])
+                values(None, errors[key])
                 if key in errors
+                else values(texts[key], None)
+                if key in texts
                 else self._without()
                 for key in keys
             ]
