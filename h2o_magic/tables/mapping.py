@@ -15,7 +15,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.budget import Budget
-from h2o_magic.tables.executors.choice import open_executor
+from h2o_magic.tables.executors.choice import open_executor, open_pace
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
@@ -138,7 +138,7 @@ def run_job(
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
     options = job.options
-    budget = Budget(Pace(options.width), progress, options.budget)
+    budget = Budget(open_pace(job), progress, options.budget)
 
     def check(text: str) -> None:
         job.check(text)
