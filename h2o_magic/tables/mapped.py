@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import repeat
+from itertools import islice, repeat
 from operator import index
+from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
@@ -33,6 +34,14 @@ class MappedTable:
     ----------
     progress : Progress
         The counts of the run.
+    name : str
+        The variable that has it; empty if there is none.
+    rows : int
+        How many rows were read.
+    notes : tuple of str
+        What was not put into the prompt as it was typed, one line each.
+    mask : callable
+        Returns a text as it may be shown, without secrets.
     """
 
     def __init__(
@@ -44,6 +53,10 @@ class MappedTable:
         run: Callable[[Job, AnswerStore], MappedTable],
     ) -> None:
         self.progress = progress
+        self.name = ""
+        self.rows = len(keys) // KEY
+        self.notes = job.asked.notes
+        self.mask = job.mask
         self._run = run
         self._job = job
         self._store = store
@@ -68,6 +81,54 @@ class MappedTable:
         rows = self._job.rows.take(list(found))
         errors = ((error,) for error in found.values())
         return rows.with_columns({self._columns.error: "text"}, errors)
+
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return self.rows if count is None else count
+
+    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the names and the first rows of the prompt's and the new columns.
+
+        The column of errors only if one of these rows has one.
+        """
+        used = self._job.template.columns
+        given = next(iter(self._job.rows.batches(used)), [])[:count]
+        keys = [self._keys[at * KEY : (at + 1) * KEY] for at in range(len(given))]
+        try:
+            answers = list(self._values([key for key in keys if key]))
+        finally:
+            self._store.close()
+        new = list(self._columns.kinds)
+        if not any(row[-1] for row in answers):
+            new, answers = new[:-1], [row[:-1] for row in answers]
+        rows = [(*row, *more) for row, more in zip(given, answers, strict=False)]
+        return [*used, *new], rows
+
+    def answers(self) -> list[RowAnswer | None]:
+        """Return the answer to each row, None for one that has none."""
+        keys = [key for keys in self._key_batches() for key in keys]
+        try:
+            found = self._store.answers(keys)
+        finally:
+            self._store.close()
+        return [found.get(key) for key in keys]
+
+    def _repr_markdown_(self) -> str:
+        from h2o_magic.tables.view import run_markdown  # noqa: PLC0415 - it shows this
+
+        return run_markdown(self)
+
+    def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from h2o_magic.tables.view import run_plain  # noqa: PLC0415 - it shows this
+
+        printer.text(repr(self) if cycle else run_plain(self))
 
     @property
     def usage(self) -> RunUsage:
@@ -138,50 +199,36 @@ class MappedTable:
             seen.update(new)
             yield from self._store.answers(new).values()
 
-    def __len__(self) -> int:
-        """Return the number of rows; those that were read, of an unknown number."""
-        count = self._job.rows.count
-        return len(self._keys) // KEY if count is None else count
-
-    def __repr__(self) -> str:
-        state = self.progress.state
-        errors = counted(self.progress.errors, "error")
-        end = "" if state == "done" else f", {state}"
-        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
-
-    def _answers(self) -> Iterator[Row]:
-        """Yield the new values of each row, and what those that were not asked have."""
-        values = self._columns.values
-        without = values(None, self._without)
-        for keys in self._key_batches():
-            # A row that failed stays so, though a later run may have its answer.
-            errors = self._store.errors(keys) if self.progress.errors else {}
-            texts = self._store.texts(keys)
-            for key in keys:
-                if key in errors:
-                    yield values(None, errors[key])
-                else:
-                    yield values(texts[key], None) if key in texts else without
-        yield from repeat(without)  # rows that were not read
-
-    def _failed(self) -> Iterator[tuple[int, str]]:
-        """Yield the numbers of rows without an answer, and why."""
-        start = 0
-        for keys in self._key_batches():
-            errors = self._store.errors(keys) if self.progress.errors else {}
-            known = self._store.texts([key for key in keys if key not in errors])
-            for number, key in enumerate(keys, start):
-                if key not in known:
-                    yield number, errors.get(key, self._without)
-            start += len(keys)
-        for number in range(start, len(self)):
-            yield number, self._without
-
-    @property
-    def _without(self) -> str:
-        return _WITHOUT.get(self.progress.state, _REMOVED)
-
     def _key_batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
             yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
+
+    def _answers(self) -> Iterator[Row]:
+        """Yield the new values of each row, and what those that were not read have."""
+        for keys in self._key_batches():
+            yield from self._values(keys)
+        yield from repeat(self._without())
+
+    def _values(self, keys: Sequence[bytes]) -> Iterator[Row]:
+        # A row that failed stays so, though a later run may have its answer.
+        errors = self._store.errors(keys) if self.progress.errors else {}
+        texts = self._store.texts(keys)
+        for key in keys:
+            if key in errors:
+                yield self._columns.values(None, errors[key])
+            elif key in texts:
+                yield self._columns.values(texts[key], None)
+            else:
+                yield self._without()
+
+    def _failed(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of rows without an answer, and why."""
+        rows = ((number, row[-1]) for number, row in enumerate(self._answers()))
+        for number, error in islice(rows, len(self)):
+            if error is not None:
+                yield number, str(error)
+
+    def _without(self) -> Row:
+        why = _WITHOUT.get(self.progress.state, _REMOVED)
+        return self._columns.values(None, why)

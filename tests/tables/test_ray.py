@@ -100,6 +100,18 @@ def test_actors_on_all_nodes_ask_each_row_once(
     assert server.stats()["most"] <= WIDTH
 
 
+def test_actors_share_the_rows_of_several_servers(
+    server: RowsServer, cluster: Any
+) -> None:
+    server.configure(delay=0.01)
+    with rows_server(delay=0.01) as other:
+        mapped = asked(texts(200), server, other, executor="ray", width=WIDTH)
+        counts = [each.stats()["requests"] for each in (server, other)]
+    assert all(answers(mapped))
+    assert sum(counts) == 200
+    assert min(counts) >= 50
+
+
 def test_a_busy_server_fails_no_row(server: RowsServer, cluster: Any) -> None:
     server.configure(rate=100)
     mapped = asked_by_ray(300, server, width=WIDTH)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -100,6 +101,16 @@ def test_each_server_is_asked_at_a_pace_of_its_own(two: Two) -> None:
     assert answers(mapped) == expected(200)
     assert two[1].stats()["refused"] == 0
     assert two[1].stats()["requests"] > two[0].stats()["requests"]
+
+
+def test_a_pool_may_ask_several_servers(two: Two) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        for server in two:
+            server.configure(delay=0.02)
+        mapped = asked(texts(60), *two, executor=pool)
+    assert answers(mapped) == expected(60)
+    assert min(requests(two)) >= 20
+    assert [server.stats()["most"] for server in two] == [2, 2]
 
 
 def test_several_servers_have_one_name_in_any_order() -> None:

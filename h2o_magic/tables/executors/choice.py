@@ -58,7 +58,7 @@ def _opened(job: Job, serving: Serving, inbox: Inbox) -> tuple[RowExecutor, Paci
         actors = RayActors(_task(job, serving), _pace(job, serving))
         return actors, actors
     executor = _executor(chosen)
-    places = _places(executor)
+    places = max(_places(executor) // max(len(job.asked.serving.members), 1), 1)
     if isinstance(executor, ThreadPoolExecutor):
         asker, release = _here(job, serving)
         here = StoppableAsker(asker)

@@ -71,7 +71,7 @@ class Futures(RowExecutor):
             tickets = [self._waiting.popleft() for _ in range(rows)]
             try:
                 lease = self._executor.submit(self._ask, tickets)
-            except RuntimeError as error:  # it is broken, or was shut down
+            except Exception as error:  # broken, shut down, or of its own kind
                 self._put(refused(tickets, f"{_BROKEN} ({error})"))
                 return
             self._leases.add(lease)
