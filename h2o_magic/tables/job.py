@@ -28,7 +28,10 @@ class RunOptions:
     keep : bool
         False keeps the answers for this run only.
     forget : bool
-        True removes what is known of these rows first, so that all are asked.
+        True asks all rows, whatever is known of them; what was known stays until a new
+        answer takes its place.
+    name : str
+        What the table is called: its variable or file, for the list of runs.
     price : Price or None
         What tokens cost; None if that is not known.
     budget : float or None
@@ -46,6 +49,7 @@ class RunOptions:
     width: int | None = None
     keep: bool = True
     forget: bool = False
+    name: str = ""
     price: Price | None = None
     budget: float | None = None
     executor: object = None

@@ -12,7 +12,7 @@ from typing import Any
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.tables.asking import RowAsker
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
+from h2o_magic.tables.executors import Nobody, Pacing, RowExecutor, Ticket
 from h2o_magic.tables.executors.futures import Futures
 from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.servers import Member, SeveralServers
@@ -36,6 +36,8 @@ def open_executor(job: Job) -> tuple[RowExecutor, Pacing]:
     workers could not ask the server.
     """
     serving = job.asked.serving
+    if job.asked.mode == "only":
+        return Nobody(), Pace(1)
     if not serving.members:
         return _opened(job, serving, Inbox())
     inbox = Inbox()
