@@ -147,7 +147,7 @@ class Progress:
         total = f" of {self.total:,}" if self.total is not None else ""
         if self.state == "running":
             return f"{self.done:,}{total}" if total else counted(self.done, "row")
-        time_ = clock_time(self.seconds)
+        time_ = _took(self.seconds)
         if self.state == "done":
             return f"{counted(self.done, 'row')} in {time_}"
         word = "Stopped" if self.state == "stopped" else "Ended"
@@ -161,6 +161,10 @@ def clock_time(seconds: float) -> str:
     if hours:
         return f"{hours}:{minutes:02}:{rest:02}"
     return f"{minutes}:{rest:02}"
+
+
+def _took(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds < _WINDOW else clock_time(seconds)
 
 
 def _rate(rate: float) -> str:

@@ -40,6 +40,8 @@ _LOADED = ("vllm", "llamacpp")
 _COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
+#: Where servers say how many questions they answer at once, by their flavour.
+_SLOTS = {"h2o_magic": ("/health", "slots"), "llamacpp": ("/props", "total_slots")}
 _Items = list[dict[str, Any]]
 
 
@@ -88,6 +90,17 @@ def _loaded(entry: Mapping[str, Any]) -> bool:
 
 def _first_count(values: list[Any]) -> int | None:
     return next((v for v in values if type(v) is int and v > 0), None)
+
+
+def slots(client: OpenAIClient) -> int | None:
+    """Return how many questions the server answers at once; None if it does not say."""
+    path, name = _SLOTS.get(client.flavour(), ("", ""))
+    if not path:
+        return None
+    try:
+        return count(part_of(client.get(path), name)) or None
+    except (ProtocolError, StatusError):  # a proxy may let only the API through
+        return None
 
 
 def count_tokens(

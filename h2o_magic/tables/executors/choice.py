@@ -83,7 +83,9 @@ def _asked(asker: StoppableAsker, tickets: Sequence[Ticket]) -> list[Outcome]:
 def _here(job: Job, serving: Serving) -> tuple[RowAsker, Callable[[], None]]:
     """Return what asks rows in this process, and what lets go of its connections."""
     backend = serving.backend()
-    rows = backend.for_rows(job.options.width or MOST)
+    # A dialect of a plug-in may lack this, and `slots`.
+    for_rows = getattr(backend, "for_rows", lambda _width: backend)
+    rows = for_rows(job.options.width or MOST)
 
     def release() -> None:
         if rows is not backend:
@@ -101,7 +103,8 @@ def _task(job: Job, serving: Serving) -> Task:
 def _pace(job: Job, serving: Serving, most: int = MOST) -> Pace:
     slots = None
     with suppress(BackendError):  # the first rows will show what is wrong
-        slots = serving.backend().slots(job.requests.request.model)
+        if (said := getattr(serving.backend(), "slots", None)) is not None:
+            slots = said(job.requests.request.model)
     return Pace(slots, min(job.options.width or most, most))
 
 
