@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+from h2o_magic.errors import expect
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.ledger import AnswerStore
 from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.rows import BATCH, ColumnBatch
 from h2o_magic.tables.run import KEY
+
+if TYPE_CHECKING:
+    from h2o_magic.tables.comparing import Comparison
+    from h2o_magic.tables.scoring import Score
 
 _NOT_ASKED = "not asked: the run was stopped before"
 
@@ -37,6 +44,65 @@ class MappedTable:
     def table(self) -> object:
         """The table, with the columns of the answers and ``error``."""
         return self._job.rows.with_columns(self._columns.kinds, self._batches())
+
+    def score(self, label: str, column: str | None = None) -> Score:
+        """Compare the answers with a column of the table that knows them.
+
+        Parameters
+        ----------
+        label
+            The column of the table. Rows where it is empty are left out.
+        column
+            The column of the answers; by default the one called as the label, or the
+            only one.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such column, or no label.
+        """
+        from h2o_magic.tables.scoring import score  # noqa: PLC0415 - few runs are scored
+
+        return score(self._answers, label, column)
+
+    def compare(
+        self, other: MappedTable, label: str | None = None, column: str | None = None
+    ) -> Comparison:
+        """Compare the answers with those of another run over the same rows.
+
+        Parameters
+        ----------
+        other
+            A run with another model, or another prompt.
+        label
+            A column of the table that knows; with it, the two are tested.
+        column
+            The column of the answers; by default as for :meth:`score` with a label,
+            else all.
+
+        Raises
+        ------
+        ConfigurationError
+            If the rows are not the same, or there is no such column.
+        """
+        from h2o_magic.tables.comparing import compare  # noqa: PLC0415 - as for `score`
+
+        expect("a run over a table", other, MappedTable)
+        return compare(self._answers, other._answers, label, column)
+
+    def plot(self) -> Any:
+        """Return a figure of matplotlib: rows over time, and how long each took.
+
+        Of the rows that this run asked. A ConfigurationError if there are none, or
+        matplotlib is not installed.
+        """
+        from h2o_magic.tables.plotting import plot  # noqa: PLC0415 - as for `score`
+
+        return plot(self._store)
+
+    @property
+    def _answers(self) -> RowAnswers:
+        return RowAnswers(self._job, self._store, self._keys)
 
     def _batches(self) -> Iterator[ColumnBatch]:
         for start in range(0, len(self._keys), BATCH * KEY):
