@@ -84,8 +84,9 @@ def ask(
     columns = Columns(runner.shell, models, live=options.live)
     answers = Answers()
     try:
-        if not _show_earlier(runner, group, columns, answers, options):
-            _Cell(runner, group, columns, answers, options.use).run()
+        with columns:
+            if not _show_earlier(runner, group, columns, answers, options):
+                _Cell(group, columns, answers, options.use).run()
     finally:
         if answers and runner.shell is not None:
             keep_value(runner.scope(), answers, options.out, options.quiet)
@@ -103,7 +104,6 @@ def _show_earlier(
     conversation, question = runner.session.conversation, group.answers[0].question
     if options.use is None or options.fresh:
         return False
-    by_name = dict(zip(columns.names, group.answers, strict=True))
     models = [answer.question.model for answer in group.answers]
     turns = earlier(conversation, question, models)
     for name, turn in zip(columns.names, turns, strict=False):
@@ -117,8 +117,8 @@ def _show_earlier(
             ),
         )
     if turns:
-        used = models.index(by_name[options.use].question.model)
-        use_version(conversation, question.thread, turns[used])
+        used = turns[columns.names.index(options.use)]
+        use_version(conversation, question.thread, used)
         columns.finish(options.use)
     return bool(turns)
 
@@ -128,13 +128,11 @@ class _Cell:
 
     def __init__(
         self,
-        runner: CellRunner,
         group: SideBySide,
         columns: Columns,
         answers: Answers,
         use: str | None,
     ) -> None:
-        self._runner = runner
         self._group = group
         self._columns = columns
         self._answers = answers
@@ -142,20 +140,19 @@ class _Cell:
 
     def run(self) -> None:
         stopped = False
-        with self._columns:
-            try:
-                self._group.ask(self._tell)
-            except KeyboardInterrupt:
-                stopped = True
-            self._keep()
-            errors = [error for error in self._group.errors if error is not None]
-            if not any(self._answers.values()):
-                self._columns.clear()
-                if stopped:
-                    raise KeyboardInterrupt
-                if errors:
-                    raise errors[0]
-            self._columns.finish(self._choose())
+        try:
+            self._group.ask(self._tell)
+        except KeyboardInterrupt:
+            stopped = True
+        self._keep()
+        errors = [error for error in self._group.errors if error is not None]
+        if not any(self._answers.values()):
+            self._columns.clear()
+            if stopped:
+                raise KeyboardInterrupt
+            if errors:
+                raise errors[0]
+        self._columns.finish(self._choose())
         if stopped:
             raise AnswerStopped("Stopped. The partial answers are kept.")
 

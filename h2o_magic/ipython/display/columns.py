@@ -94,7 +94,7 @@ class Columns:
 
     def finish(self, used: str) -> None:
         """Show all in full; the conversation goes on with the answer of `used`."""
-        self._pacer.close() if self._live else None
+        self._pacer.close()
         said = ""
         others = [name for name in self.names if name != used]
         if used and others:
