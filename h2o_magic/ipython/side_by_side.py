@@ -59,6 +59,11 @@ def models_of(session: Session, options: AskOptions) -> tuple[str, ...]:
             f"%%h2o --use: expected one of the models of --model, got {options.use}: "
             f"{hint}"
         )
+    if options.use is not None and not options.history:
+        raise ConfigurationError(
+            "%%h2o --use: expected a question of the conversation, got --no-history: "
+            "nothing goes on with its answer"
+        )
     return names
 
 
@@ -152,19 +157,24 @@ class _Cell:
                 raise KeyboardInterrupt
             if errors:
                 raise errors[0]
-        self._columns.finish(self._choose())
+        first = next((n for n, text in self._answers.items() if text), "")
         if stopped:
+            self._columns.finish(first if self._is_kept() else "")
             raise AnswerStopped("Stopped. The partial answers are kept.")
+        try:
+            self._choose()
+        except ConfigurationError:
+            self._columns.finish(first)
+            raise
+        self._columns.finish(self._use or (first if self._is_kept() else ""))
 
-    def _choose(self) -> str:
-        """Choose the answer that counts, and return its model; empty for none."""
-        kept = zip(self._columns.names, self._group.answers, strict=True)
-        there = [name for name, answer in kept if answer.turn and answer.text]
-        if self._use is None:
-            return there[0] if there else ""
-        number = self._columns.names.index(self._use)
-        self._group.use(self._group.answers[number].question.model)
-        return self._use
+    def _is_kept(self) -> bool:
+        return self._group.answers[0].question.history
+
+    def _choose(self) -> None:
+        if self._use is not None:
+            number = self._columns.names.index(self._use)
+            self._group.use(self._group.answers[number].question.model)
 
     def _tell(self, number: int, event: Event | None) -> None:
         name = self._columns.names[number]

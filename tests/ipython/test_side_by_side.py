@@ -76,7 +76,8 @@ def test_each_model_answers_in_a_dict(
     assert all(isinstance(text, AnswerText) for text in said.values())
     assert [text.model for text in said.values()] == ["m"] * 3
     shown = capsys.readouterr().out
-    places = [shown.index(f"── {m} ──\n\nanswer of {m}\n\n[") for m in "abc"]
+    heads = {"a": "a ✓", "b": "b", "c": "c"}
+    places = [shown.index(f"── {heads[m]} ──\n\nanswer of {m}\n\n[") for m in "abc"]
     assert places == sorted(places)
 
 
@@ -233,6 +234,7 @@ REFUSED = {
     "--model a,b --use c": "one of the models of --model, got c",
     "--model a --use a": "name several: --model a,b",
     "--use a": "name several: --model a,b",
+    "--model a,b --use b --no-history": "nothing goes on with its answer",
     "--model a,b --as code": "several models answer as markdown",
 }
 
@@ -261,3 +263,19 @@ def test_nothing_is_kept_of_what_is_asked_outside_the_conversation(
     ask(shell, "--model a,b --no-history --out said")
     assert set(shell.user_ns["said"]) == {"a", "b"}
     assert session.turns() == ()
+
+
+def test_each_answer_is_stored_and_replayed(
+    shell: InteractiveShell,
+    server: ScriptedServer,
+    session: Session,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "answers"
+    ask(shell, f"--model a,b --replay '{folder}' --out first")
+    server.requests.clear()
+    ask(shell, f"--model a,b --replay '{folder}' --out second --new")
+    assert asked(server) == {}
+    assert shell.user_ns["first"] == shell.user_ns["second"]
+    assert capsys.readouterr().out.count("replayed, first answered") == 2

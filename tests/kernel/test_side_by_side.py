@@ -47,13 +47,16 @@ def test_one_output_has_columns_and_sections(kernel: Notebook) -> None:
     run = kernel.run("%%h2o --model a,b,c\nhi", "c1")
     (output,) = run.outputs
     shown = output["data"]
-    for model in "abc":
-        assert f"### {model}\n\n**{model}** says `x < y`\n\n<sub>" in run.markdown
-        assert f"── {model} ──\n\n**{model}** says `x < y`\n\n[" in run.plain
-        cell = f"{model}</h4><p><strong>{model}</strong> says <code>x &lt; y</code></p>"
+    for model, head in zip("abc", ("a ✓", "b", "c"), strict=True):
+        assert f"### {head}\n\n**{model}** says `x < y`\n\n<sub>" in run.markdown
+        assert f"── {head} ──\n\n**{model}** says `x < y`\n\n[" in run.plain
+        cell = f"{head}</h4><p><strong>{model}</strong> says <code>x &lt; y</code></p>"
         assert cell in shown["text/html"]
     assert shown["text/html"].count("<sub>") == 4
-    assert "The conversation goes on with a; `--use b`" in run.markdown
+    assert (
+        "The conversation goes on with a. To go on with another, add `--use b`"
+        in run.markdown
+    )
     assert run.of("clear_output") == []
     assert len({each["transient"]["display_id"] for each in drawn(run)}) == 1
 

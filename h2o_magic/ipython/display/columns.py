@@ -29,8 +29,13 @@ _WINDOW = 900
 _GREY = "color:var(--jp-ui-font-color2,#666)"
 _LINE = "1px solid var(--jp-border-color2,#ccc)"
 _GRID = (
-    '<div style="display:grid;gap:0 24px;align-items:start;'
-    'grid-template-columns:repeat(auto-fit,minmax(min(240px,100%),1fr))">'
+    '<div style="display:grid;gap:16px 24px;align-items:start;padding-top:8px;'
+    'grid-template-columns:repeat(auto-fit,minmax(min(180px,100%),1fr))">'
+)
+_CODE = (
+    '<pre style="overflow-x:auto;margin:0 0 1em;padding:8px;'
+    'background:var(--jp-layout-color2,#f5f5f5)">'
+    '<code style="white-space:pre;padding:0;background:none"'
 )
 
 
@@ -95,21 +100,19 @@ class Columns:
     def finish(self, used: str) -> None:
         """Show all in full; the conversation goes on with the answer of `used`."""
         self._pacer.close()
-        said = ""
-        others = [name for name in self.names if name != used]
-        if used and others:
-            said = (
-                f"<sub>The conversation goes on with {literal(used)}; "
-                f"`--use {literal(others[0])}` in the first line of the cell changes "
-                "that.</sub>"
-            )
+        said = self._said(used)
+        titles = {name: f"{name} ✓" if name == used else name for name in self.names}
         sections = [
-            f"### {literal(n)}\n\n{self._ended[n].markdown}" for n in self.names
+            f"### {literal(titles[name])}\n\n{self._ended[name].markdown}"
+            for name in self.names
         ]
-        plain = [f"── {name} ──\n\n{self._ended[name].plain}" for name in self.names]
+        plain = [
+            f"── {titles[name]} ──\n\n{self._ended[name].plain}" for name in self.names
+        ]
+        columns = {titles[name]: self._full(self._ended[name]) for name in self.names}
         shown = {
-            "text/html": self._full(said),
-            "text/markdown": "\n\n".join([*sections, *filter(None, [said])]),
+            "text/html": _grid(columns) + _as_html(said),
+            "text/markdown": "\n\n".join(filter(None, [*sections, said])),
             "text/plain": "\n\n".join(plain),
         }
         if self._live:
@@ -133,13 +136,18 @@ class Columns:
         self._output.show({"text/html": shown, "text/plain": plain}, {})
         return max(DRAW_INTERVAL, len(shown) / REDRAW_BUDGET)
 
-    def _full(self, said: str) -> str:
-        shown = {}
-        for name in self.names:
-            column = self._ended[name]
-            body = without_directions(column.body or column.markdown)
-            shown[name] = column.before + _as_html(body)
-        return _grid(shown) + _as_html(said)
+    def _said(self, used: str) -> str:
+        other = next((name for name in self.names if name != used), "")
+        if not used:
+            return ""
+        return (
+            f"<sub>The conversation goes on with {literal(used)}. To go on with "
+            f"another, add `--use {other}` to the first line, and run it again.</sub>"
+        )
+
+    def _full(self, column: Column) -> str:
+        body = without_directions(column.body or column.markdown)
+        return column.before + _as_html(body)
 
 
 class _Growing:
@@ -186,8 +194,9 @@ class _Growing:
 def _grid(columns: dict[str, str]) -> str:
     """Return columns as HTML; where styles are taken away, they follow each other."""
     cells = "".join(
-        f'<div style="min-width:0;overflow-wrap:anywhere"><h4 style="margin:0 0 8px;'
-        f'padding-bottom:4px;border-bottom:{_LINE}">{html.escape(name)}</h4>'
+        '<div style="min-width:0;overflow-x:auto;overflow-wrap:break-word">'
+        f'<h4 style="margin:0 0 8px;padding-bottom:4px;border-bottom:{_LINE}">'
+        f"{html.escape(name)}</h4>"
         f"{shown}</div>"
         for name, shown in columns.items()
     )
@@ -197,4 +206,4 @@ def _grid(columns: dict[str, str]) -> str:
 def _as_html(markdown: str) -> str:
     from h2o_magic.chat_panel.html import as_html  # noqa: PLC0415 - after the questions
 
-    return as_html(markdown, framed=False)
+    return as_html(markdown, framed=False).replace("<pre><code", _CODE)
