@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from h2o_magic.chat.events import RateLimit
 from h2o_magic.tables.executors import Pacing
 from h2o_magic.tables.price import amount
 from h2o_magic.tables.progress import Progress
@@ -19,8 +20,6 @@ class Budget(Pacing):
         self._progress = progress
         self._amount = amount
         self._is_used = False
-        self.wait, self.sent = pace.wait, pace.sent  # type: ignore[method-assign]
-        self.answered, self.busy = pace.answered, pace.busy  # type: ignore[method-assign]
 
     @property
     def width(self) -> int:
@@ -33,6 +32,18 @@ class Budget(Pacing):
             return room
         self._is_used = left <= 0 and not in_flight
         return max(min(room, left - in_flight), 0)
+
+    def wait(self) -> float | None:
+        return self._pace.wait()
+
+    def sent(self, requests: int) -> None:
+        self._pace.sent(requests)
+
+    def answered(self, seconds: float, limit: RateLimit | None = None) -> None:
+        self._pace.answered(seconds, limit)
+
+    def busy(self, wait: float | None) -> None:
+        self._pace.busy(wait)
 
     def used(self) -> str:
         """Return why the run cannot go on; nothing while it can."""
