@@ -283,6 +283,13 @@ class Session:
         )
         return table_question(asked, self.record, self.connection, folder=folder)
 
+    def cell_key(self, thread: str) -> str | None:
+        """Return the key of the running cell's next turn in a thread, and count it.
+
+        None if no cell runs, or the front end gives none.
+        """
+        return self._cells(thread, True)
+
     def context_use(
         self, question: str, *, more: int = 0, replaces: Turn | None = None
     ) -> ContextUse:
@@ -480,6 +487,7 @@ class Session:
     choose_version = _of_conversation(Conversation.choose_version)
     coming = _of_conversation(Conversation.coming)
     stop = _of_conversation(Conversation.stop)
+    stop_runs = _of_conversation(Conversation.stop_runs)
     listen = _of_conversation(Conversation.listen)
     draft = _of_conversation(Conversation.draft)
     keep_draft = _of_conversation(Conversation.keep_draft)

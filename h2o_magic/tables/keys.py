@@ -43,9 +43,14 @@ class RowKeys:
             return key.digest()
         return hashlib.sha256(key.digest() + str(number).encode()).digest()
 
-    def of_request(self, request: ChatRequest) -> bytes:
-        """Return the key of any request to the same model, such as a repair."""
-        return bytes.fromhex(key_of(replace(request, model=self._model), self._server))
+    def of_repair(self, key: bytes, text: str, repair: ChatRequest) -> bytes:
+        """Return the key of what is asked about the answer to a row's question.
+
+        A number that joined the question's `key` joins it, too.
+        """
+        request = replace(repair, model=self._model)
+        digest = bytes.fromhex(key_of(request, self._server))
+        return digest if key == self.of(text) else hashlib.sha256(key + digest).digest()
 
 
 def _encoded(text: str) -> bytes:

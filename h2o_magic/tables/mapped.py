@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from operator import index
 
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.ledger import AnswerStore
+from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.rows import BATCH, ColumnBatch
 from h2o_magic.tables.run import KEY
+from h2o_magic.tables.usage import RunUsage
 
-_NOT_ASKED = "not asked: the run was stopped before"
+#: Why a row has neither an answer nor an error, by how the run ended.
+_WITHOUT = {
+    "stopped": "not asked: the run was stopped",
+    "failed": "not asked: the run ended early",
+}
+_REMOVED = "its answer was removed from where answers are kept"
 
 
 class MappedTable:
@@ -22,12 +31,30 @@ class MappedTable:
     ----------
     progress : Progress
         The counts of the run.
+    name : str
+        The variable that has it; empty if there is none.
+    rows : int
+        How many rows were read.
+    notes : tuple of str
+        What was not put into the prompt as it was typed, one line each.
+    mask : callable
+        Returns a text as it may be shown, without secrets.
     """
 
     def __init__(
-        self, job: Job, store: AnswerStore, keys: bytes, progress: Progress
+        self,
+        job: Job,
+        store: AnswerStore,
+        keys: bytes,
+        progress: Progress,
+        run: Callable[[Job, AnswerStore], MappedTable],
     ) -> None:
         self.progress = progress
+        self.name = ""
+        self.rows = len(keys) // KEY
+        self.notes = job.asked.notes
+        self.mask = job.mask
+        self._run = run
         self._job = job
         self._store = store
         self._keys = keys
@@ -36,23 +63,155 @@ class MappedTable:
     @cached_property
     def table(self) -> object:
         """The table, with the columns of the answers and ``error``."""
-        return self._job.rows.with_columns(self._columns.kinds, self._batches())
+        try:
+            return self._job.rows.with_columns(self._columns.kinds, self._batches())
+        finally:
+            self._store.close()
 
-    def _batches(self) -> Iterator[ColumnBatch]:
+    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the names and the first rows of the prompt's and the new columns.
+
+        The column of errors only if one of these rows has one.
+        """
+        used = self._job.template.columns
+        given = next(iter(self._job.rows.batches(used)), [])[:count]
+        keys = [self._keys[at * KEY : (at + 1) * KEY] for at in range(len(given))]
+        keys = [key for key in keys if key]
+        if not keys:
+            return [], []
+        try:
+            new = self._batch(keys)
+        finally:
+            self._store.close()
+        if not any(new[self._columns.error]):
+            new = {n: v for n, v in new.items() if n != self._columns.error}
+        answers = zip(*new.values(), strict=True)
+        rows = [(*row, *more) for row, more in zip(given, answers, strict=False)]
+        return [*used, *new], rows
+
+    def answers(self) -> list[RowAnswer | None]:
+        """Return the answer to each row, None for one that has none."""
+        size = len(self._keys)
+        keys = [self._keys[at : at + KEY] for at in range(0, size, KEY)]
+        try:
+            found = self._store.answers(keys)
+        finally:
+            self._store.close()
+        return [found.get(key) for key in keys]
+
+    def _repr_markdown_(self) -> str:
+        from h2o_magic.tables.view import run_markdown  # noqa: PLC0415 - it shows this
+
+        return run_markdown(self)
+
+    def __repr__(self) -> str:
+        from h2o_magic.tables.view import run_plain  # noqa: PLC0415 - it shows this
+
+        return run_plain(self)
+
+    @property
+    def usage(self) -> RunUsage:
+        """What this run used."""
+        return RunUsage.of_run(self.progress)
+
+    @property
+    def total_usage(self) -> RunUsage:
+        """What all answers of the table took, in this run or in earlier ones.
+
+        An answer to equal rows counts once.
+        """
+        rows = len(self._keys) // KEY
+        try:
+            return RunUsage.of_answers(self._distinct_answers(), rows)
+        finally:
+            self._store.close()
+
+    def again(
+        self, *, failed: bool = False, rows: Iterable[int] | None = None
+    ) -> MappedTable:
+        """Ask some rows again, and return the table with their new answers.
+
+        Parameters
+        ----------
+        failed
+            True for all rows that have an error, or were not asked.
+        rows
+            Positions of rows, from 0, whatever the table's index is. An equal row gets
+            the same new answer.
+
+        Raises
+        ------
+        ConfigurationError
+            If neither or both are given, or there is no row at a position.
+        """
+        if failed == (rows is not None):
+            raise ConfigurationError(
+                "expected `failed=True` or `rows=[...]`: which rows are asked again"
+            )
+        keys = self._failed_keys() if rows is None else set(map(self._key_at, rows))
+        return self._run(self._job, self._store.again(keys))
+
+    def _key_at(self, position: int) -> bytes:
+        count = len(self._keys) // KEY
+        try:
+            at = index(position)
+        except TypeError:
+            at = -1
+        if not 0 <= at < count:
+            raise ConfigurationError(
+                f"expected positions of rows from 0 to {count - 1:,}, got {position!r}"
+            )
+        return self._keys[at * KEY : (at + 1) * KEY]
+
+    def _failed_keys(self) -> set[bytes]:
+        return {
+            key
+            for keys in self._key_batches()
+            for key in self._store.errors(keys)
+            if any(key[:-8])  # else it has no question
+        }
+
+    def _distinct_answers(self) -> Iterator[RowAnswer]:
+        seen: set[bytes] = set()
+        for keys in self._key_batches():
+            new = [key for key in dict.fromkeys(keys) if key not in seen]
+            seen.update(new)
+            yield from self._store.answers(new).values()
+
+    def _key_batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
-            keys = [some[at : at + KEY] for at in range(0, len(some), KEY)]
+            yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
+
+    def _batches(self) -> Iterator[ColumnBatch]:
+        for keys in self._key_batches():
             yield self._batch(keys)
+        left = (self._job.rows.count or 0) - len(self._keys) // KEY
+        while left > 0:  # rows that were not read
+            yield self._by_column([self._without()] * min(left, BATCH))
+            left -= BATCH
 
     def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
-        answers = self._store.answers(keys)
-        errors = self._store.errors([key for key in keys if key not in answers])
-        rows = [
-            self._columns.values(answers[key].text, None)
-            if key in answers
-            else self._columns.values(None, errors.get(key, _NOT_ASKED))
-            for key in keys
-        ]
+        texts = self._store.texts(keys)
+        missing = [key for key in keys if key not in texts]
+        errors = self._store.errors(missing) if missing else {}
+        values = self._columns.values
+        return self._by_column(
+            [
+                values(texts[key], None)
+                if key in texts
+                else values(None, errors[key])
+                if key in errors
+                else self._without()
+                for key in keys
+            ]
+        )
+
+    def _without(self) -> tuple[object, ...]:
+        why = _WITHOUT.get(self.progress.state, _REMOVED)
+        return self._columns.values(None, why)
+
+    def _by_column(self, rows: Sequence[tuple[object, ...]]) -> ColumnBatch:
         columns = zip(*rows, strict=True)
         return {
             name: list(values)
