@@ -134,9 +134,7 @@ async def _beside_engine(name: str, weights: Weights, count: int, rounds: int) -
 def _rows(number: int, count: int) -> list[dict[str, object]]:
     """Return the rows of a round, of which no other has any."""
     texts = [question.text for question in questions()]
-    return [
-        {"text": f"({number}.{n}) {texts[n % len(texts)]}"} for n in range(count)
-    ]
+    return [{"text": f"({number}.{n}) {texts[n % len(texts)]}"} for n in range(count)]
 
 
 def _job(
@@ -164,7 +162,11 @@ def _asked(job: Job) -> None:
 async def _ask_engine(engine: Address, job: Job) -> None:
     """Ask the engine the same, with as many at once as it has slots."""
     backend = job.asked.serving.backend()
-    bodies = [_body(backend, job, row) for batch in job.rows.batches(job.template.columns) for row in batch]
+    bodies = [
+        _body(backend, job, row)
+        for batch in job.rows.batches(job.template.columns)
+        for row in batch
+    ]
     waiting = iter(bodies)
 
     async def worker() -> None:
@@ -178,7 +180,9 @@ async def _ask_engine(engine: Address, job: Job) -> None:
 
 def _body(backend: Any, job: Job, row: Sequence[object]) -> dict[str, Any]:
     body = backend.body(job.requests.of(job.requests.text(row)))
-    return {name: v for name, v in body.items() if name not in ("cache_prompt", "model")}
+    return {
+        name: v for name, v in body.items() if name not in ("cache_prompt", "model")
+    }
 
 
 def _engine_seconds(server: int) -> float:
