@@ -13,6 +13,7 @@ from h2o_magic.config.command_line import Word
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.completion.columns import columns_of
+from h2o_magic.ipython.completion.tables import ENDINGS
 from h2o_magic.ipython.display.run import RunView, make_run_view
 from h2o_magic.ipython.display.views import show_markdown, warn
 from h2o_magic.ipython.interrupts import AnswerError
@@ -29,9 +30,6 @@ from h2o_magic.tables.estimate import Preview, preview
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.mapping import map_job, prepare_job
-
-#: What a path of a table ends with.
-ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 
 
 class TableMapper:
@@ -94,6 +92,7 @@ class TableMapper:
                 self._session,
                 job,
                 title=f"`{title}`" if title else "a table",
+                name=name,
                 tell=view.tell,
                 history=options.history,
                 store=store,
@@ -103,7 +102,6 @@ class TableMapper:
         except BaseException:
             view.clear()
             raise
-        mapped.name = name
         if name:
             self._scope.assign(name, mapped)
         view.end(mapped)

@@ -18,6 +18,14 @@ class AnswerStore(Protocol):
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
         """Return which of these questions, by their keys, have an answer."""
 
+    def is_shared(self) -> bool:
+        """Return whether another process runs the same already."""
+        return False
+
+    def has_changed(self) -> bool:
+        """Return whether others may have put answers there since the run began."""
+        return False
+
     def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         """Return the answers' texts under these keys, of those that have one."""
 

@@ -19,7 +19,7 @@ from h2o_magic.tables.mapping import Tell, run_job
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.price import Price
 from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.rows import ColumnBatch, Kinds, Rows
+from h2o_magic.tables.rows import Kinds, Row, Rows
 from h2o_magic.tables.stores import open_store
 
 #: Rows that are asked, prompts that are shown.
@@ -267,6 +267,10 @@ class _SampledRows(Rows):
         places = [self.names.index(name) for name in columns]
         yield [tuple(row[place] for place in places) for row in self._rows]
 
-    def with_columns(self, kinds: Kinds, batches: Iterator[ColumnBatch]) -> object:
-        del kinds
-        return list(batches)
+    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
+        names = [*self.names, *kinds]
+        rows = zip(self._rows, answers, strict=False)
+        return [dict(zip(names, (*a, *b), strict=True)) for a, b in rows]
+
+    def take(self, numbers: Sequence[int]) -> Rows:
+        return _SampledRows(self.names, [self._rows[n] for n in numbers])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from json.encoder import encode_basestring
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.key import canonical, canonical_text, key_of
@@ -37,8 +38,8 @@ class RowKeys:
         A `number` joins it, so that equal rows have keys of their own.
         """
         key = self._before.copy()
-        key.update(_encoded(canonical_text(text)))
-        key.update(self._after)
+        # What `canonical_text` makes of a text, without a new encoder for each row.
+        key.update(_encoded(encode_basestring(text)) + self._after)
         if number is None:
             return key.digest()
         return hashlib.sha256(key.digest() + str(number).encode()).digest()

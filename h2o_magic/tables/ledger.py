@@ -114,20 +114,24 @@ class Ledger:
         """Return the rows of a query."""
         with self._lock:
             try:
-                return list(self._found(query, parameters))
+                return self._found(query, parameters)
             except Exception as error:
                 self._go_on_without(error)
             try:
-                return list(self._found(query, parameters))
+                return self._found(query, parameters)
             except Exception:  # the file cannot even be read
                 self._file = None
-                return list(self._found(query, parameters))
+                return self._found(query, parameters)
 
     def under(self, query: str, keys: Sequence[bytes]) -> Iterator[Any]:
         """Yield the rows of a query that ends with ``IN``, with these keys."""
         for start in range(0, len(keys), _CHUNK):
             some = keys[start : start + _CHUNK]
             yield from self.read(f"{query} ({', '.join('?' * len(some))})", *some)
+
+    def version(self) -> int:
+        """Return a number that is another one when another process has written."""
+        return int(self.read("PRAGMA data_version")[0][0])
 
     def close(self) -> None:
         """Close the file; a later use opens it again. What nobody sees stays open."""
@@ -147,11 +151,12 @@ class Ledger:
             (last,) = database.execute("SELECT last_insert_rowid()").fetchone()
         return int(last)
 
-    def _found(self, query: str, parameters: Sequence[object]) -> Iterator[Any]:
+    def _found(self, query: str, parameters: Sequence[object]) -> list[Any]:
         here = self._open()
-        for database in (self._file if self._file is not here else None, here):
-            if database is not None:
-                yield from database.execute(query, parameters)
+        rows: list[Any] = []
+        if self._file is not None and self._file is not here:
+            rows = self._file.execute(query, parameters).fetchall()
+        return rows + here.execute(query, parameters).fetchall()
 
     def _open(self) -> Database:
         """Return what is written to."""

@@ -75,12 +75,25 @@ class LedgerAnswers(AnswerStore):
         said = map(_whole, (facts.name, facts.prompt, facts.model, facts.weights))
         begun = (now, now, *said)
         self.run = ledger.write((_BEGIN, [begun]))
+        self._version = ledger.version()
         self._stale = self._runs_of_other_weights()
         self._put: list[tuple[object, ...]] = []
         self._failed: list[tuple[object, ...]] = []
 
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
         return {key for (key, *_) in self._under("", list(questions))}
+
+    def is_shared(self) -> bool:
+        query = (
+            "SELECT count(*) FROM runs WHERE id < ? AND state = 'running' AND seen > ? "
+            "AND (prompt, model) = (?, ?)"
+        )
+        facts, seen = self._facts, self._noted - 3 * NOTED
+        found = self._ledger.read(query, self.run, seen, facts.prompt, facts.model)
+        return bool(found[0][0] % 2)  # of three, one goes as the first does
+
+    def has_changed(self) -> bool:
+        return self._ledger.version() != self._version
 
     def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         return {key: text for key, text, *_ in self._under(", text", keys)}

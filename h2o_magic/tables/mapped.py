@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice, repeat
 from operator import index
+from typing import Any
 
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.rows import BATCH, ColumnBatch
+from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
 from h2o_magic.tables.usage import RunUsage
 
@@ -62,11 +65,27 @@ class MappedTable:
 
     @cached_property
     def table(self) -> object:
-        """The table, with the columns of the answers and ``error``."""
+        """The table with the answers and ``error``; of a file, the path of another."""
         try:
-            return self._job.rows.with_columns(self._columns.kinds, self._batches())
+            return self._job.rows.with_columns(self._columns.kinds, self._answers())
         finally:
             self._store.close()
+
+    @cached_property
+    def errors(self) -> object:
+        """The rows that have no answer, with ``error``; a file's by their numbers."""
+        try:
+            found = dict(self._failed())
+        finally:
+            self._store.close()
+        rows = self._job.rows.take(list(found))
+        errors = ((error,) for error in found.values())
+        return rows.with_columns({self._columns.error: "text"}, errors)
+
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return self.rows if count is None else count
 
     def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
         """Return the names and the first rows of the prompt's and the new columns.
@@ -76,23 +95,19 @@ class MappedTable:
         used = self._job.template.columns
         given = next(iter(self._job.rows.batches(used)), [])[:count]
         keys = [self._keys[at * KEY : (at + 1) * KEY] for at in range(len(given))]
-        keys = [key for key in keys if key]
-        if not keys:
-            return [], []
         try:
-            new = self._batch(keys)
+            answers = list(self._values([key for key in keys if key]))
         finally:
             self._store.close()
-        if not any(new[self._columns.error]):
-            new = {n: v for n, v in new.items() if n != self._columns.error}
-        answers = zip(*new.values(), strict=True)
+        new = list(self._columns.kinds)
+        if not any(row[-1] for row in answers):
+            new, answers = new[:-1], [row[:-1] for row in answers]
         rows = [(*row, *more) for row, more in zip(given, answers, strict=False)]
         return [*used, *new], rows
 
     def answers(self) -> list[RowAnswer | None]:
         """Return the answer to each row, None for one that has none."""
-        size = len(self._keys)
-        keys = [self._keys[at : at + KEY] for at in range(0, size, KEY)]
+        keys = [key for keys in self._key_batches() for key in keys]
         try:
             found = self._store.answers(keys)
         finally:
@@ -105,9 +120,15 @@ class MappedTable:
         return run_markdown(self)
 
     def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         from h2o_magic.tables.view import run_plain  # noqa: PLC0415 - it shows this
 
-        return run_plain(self)
+        printer.text(repr(self) if cycle else run_plain(self))
 
     @property
     def usage(self) -> RunUsage:
@@ -183,37 +204,31 @@ class MappedTable:
             some = self._keys[start : start + BATCH * KEY]
             yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
 
-    def _batches(self) -> Iterator[ColumnBatch]:
+    def _answers(self) -> Iterator[Row]:
+        """Yield the new values of each row, and what those that were not read have."""
         for keys in self._key_batches():
-            yield self._batch(keys)
-        left = (self._job.rows.count or 0) - len(self._keys) // KEY
-        while left > 0:  # rows that were not read
-            yield self._by_column([self._without()] * min(left, BATCH))
-            left -= BATCH
+            yield from self._values(keys)
+        yield from repeat(self._without())
 
-    def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
+    def _values(self, keys: Sequence[bytes]) -> Iterator[Row]:
+        # A row that failed stays so, though a later run may have its answer.
+        errors = self._store.errors(keys) if self.progress.errors else {}
         texts = self._store.texts(keys)
-        missing = [key for key in keys if key not in texts]
-        errors = self._store.errors(missing) if missing else {}
-        values = self._columns.values
-        return self._by_column(
-            [
-                values(texts[key], None)
-                if key in texts
-                else values(None, errors[key])
-                if key in errors
-                else self._without()
-                for key in keys
-            ]
-        )
+        for key in keys:
+            if key in errors:
+                yield self._columns.values(None, errors[key])
+            elif key in texts:
+                yield self._columns.values(texts[key], None)
+            else:
+                yield self._without()
 
-    def _without(self) -> tuple[object, ...]:
+    def _failed(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of rows without an answer, and why."""
+        rows = ((number, row[-1]) for number, row in enumerate(self._answers()))
+        for number, error in islice(rows, len(self)):
+            if error is not None:
+                yield number, str(error)
+
+    def _without(self) -> Row:
         why = _WITHOUT.get(self.progress.state, _REMOVED)
         return self._columns.values(None, why)
-
-    def _by_column(self, rows: Sequence[tuple[object, ...]]) -> ColumnBatch:
-        columns = zip(*rows, strict=True)
-        return {
-            name: list(values)
-            for name, values in zip(self._columns.kinds, columns, strict=True)
-        }

@@ -83,14 +83,15 @@ def map_job(
     job: Job,
     *,
     title: str,
+    name: str = "",
     tell: Tell = lambda _progress: None,
     history: bool = True,
     **others: Any,
 ) -> MappedTable:
     """Run a job as a turn of the conversation, unless `history` is False.
 
-    `title` is what the table is called there. `tell` is called five times a second at
-    most. The `others` are those of :func:`run_job`.
+    `title` is what the table is called there, `name` the result's variable. `tell` is
+    called five times a second at most. The `others` are those of :func:`run_job`.
     """
     progress = Progress(job.rows.count, price=job.options.price)
     with uninterrupted():
@@ -103,7 +104,9 @@ def map_job(
             turn.tell()
 
     try:
+        tell_all(progress)
         mapped = run_job(job, _seldom(tell_all), progress, **others)
+        mapped.name = name
         return mapped
     except Exception as error:
         progress.end("failed", " ".join(str(error).split()) or type(error).__name__)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.errors import ConfigurationError
@@ -23,6 +21,7 @@ from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress, RunState
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.stopping import stopping
+from h2o_magic.tables.waiting import Asked, Waiting
 
 #: A key's bytes; those of rows that cannot be asked begin with zeros.
 KEY = 32
@@ -32,24 +31,13 @@ _TRIES = 3
 _TICK = 0.1
 
 
-@dataclass(slots=True)
-class _Asked:
-    """A key that is asked or waits for it, and how many rows have it."""
-
-    key: bytes
-    text: str
-    rows: int = 1
-    lost: int = 0
-
-
 class Run:
     """Asks all rows that have no answer yet.
 
     `batches` are the rows, with the values of the template's columns. `check` refuses
     the question of a row that must not be sent, with a ConfigurationError. `tell` is
-    called after each step, and `may_go_on` before it; both should return soon. The
-    latter returns why the run is to stop, or nothing. Afterwards `keys` has the key of
-    each row that was read, one after the other.
+    called after each step; `may_go_on`, before it, returns why the run is to stop, or
+    nothing. Afterwards `keys` has the key of each row that was read, one after another.
     """
 
     def __init__(
@@ -83,9 +71,9 @@ class Run:
         self._tell = tell
         self._may_go_on = may_go_on
         self._clock = clock
-        self._waiting: deque[_Asked] = deque()
-        self._asked: dict[bytes, _Asked] = {}  # waiting, or in flight
-        self._in_flight: dict[int, _Asked] = {}
+        self._waiting = Waiting(backwards=store.is_shared())
+        self._asked: dict[bytes, Asked] = {}  # waiting, or in flight
+        self._in_flight: dict[int, Asked] = {}
         self._failed: dict[bytes, str] = {}
         self._tickets = 0
         self._not_before = -math.inf  # when a server that is gone is asked again
@@ -154,15 +142,24 @@ class Run:
         tickets: list[Ticket] = []
         room = self._room() if self._waiting else 0
         while self._waiting and len(tickets) < room:
-            asked = self._waiting.popleft()
-            self._tickets += 1
-            self._in_flight[self._tickets] = asked
-            tickets.append((self._tickets, asked.text))
+            for asked in self._unknown(self._waiting.take(room - len(tickets))):
+                self._tickets += 1
+                self._in_flight[self._tickets] = asked
+                tickets.append((self._tickets, asked.text))
         if tickets:
             self._pace.sent(len(tickets))
             self._executor.submit(tickets)
         self._progress.width = self._pace.width
         self._progress.paused = self._pace.wait() or 0.0
+
+    def _unknown(self, some: list[Asked]) -> list[Asked]:
+        """Leave out the rows that another process has got answers to meanwhile."""
+        if not self._store.has_changed():
+            return some
+        known = self._store.known({asked.key: asked.text for asked in some})
+        for key in known:
+            self._count_known(self._asked.pop(key).rows)
+        return [asked for asked in some if asked.key not in known]
 
     def _read(self) -> None:
         """Read some rows; those without an answer wait to be asked."""
@@ -179,18 +176,15 @@ class Run:
                 rows[key] += 1
             else:
                 questions[key], rows[key] = text, 1
-        progress = self._progress
         for key in self._store.known(questions):
-            count = rows.pop(key)
-            progress.done += count
-            progress.known += count
+            self._count_known(rows.pop(key))
         for key, count in rows.items():
             if key in self._failed:
                 self._count_failed(self._failed[key], count)
             elif key in self._asked:
                 self._asked[key].rows += count
             else:
-                self._ask(_Asked(key, questions[key], count))
+                self._ask(Asked(key, questions[key], count))
 
     def _next_batch(self) -> Sequence[tuple[object, ...]] | None:
         self._reading = True
@@ -221,14 +215,14 @@ class Run:
                 self.keys += key
                 yield key, text
 
-    def _ask(self, asked: _Asked) -> None:
+    def _ask(self, asked: Asked) -> None:
         try:
             self._check(asked.text)
         except ConfigurationError as error:
             self._fail(asked.key, str(error), asked.rows)
             return
         self._asked[asked.key] = asked
-        self._waiting.append(asked)
+        self._waiting.add(asked)
 
     def _take(self, outcomes: list[Outcome]) -> None:
         progress = self._progress
@@ -243,7 +237,7 @@ class Run:
             else:
                 self._refused(asked, result)
 
-    def _answered(self, asked: _Asked, outcome: Outcome, answer: RowAnswer) -> None:
+    def _answered(self, asked: Asked, outcome: Outcome, answer: RowAnswer) -> None:
         del self._asked[asked.key]
         self._store.put(asked.key, asked.text, answer)
         self._pace.answered(answer.seconds, outcome.limit)
@@ -251,20 +245,20 @@ class Run:
         self._progress.known += asked.rows - 1
         self._giving_up.answered()
 
-    def _refused(self, asked: _Asked, failure: RowFailure) -> None:
+    def _refused(self, asked: Asked, failure: RowFailure) -> None:
         if failure.kind == "run":
             self._end("failed", failure.message)
         elif failure.kind == "busy":
             self._pace.busy(failure.wait)
             self._progress.refused += 1
-            self._waiting.appendleft(asked)
+            self._waiting.put_first(asked)
             self._give_up(self._giving_up.busy(failure.message, failure.wait))
         elif failure.kind == "lost":
             self._lost(asked, failure)
         else:
             self._asked_in_vain(asked, failure)
 
-    def _lost(self, asked: _Asked, failure: RowFailure) -> None:
+    def _lost(self, asked: Asked, failure: RowFailure) -> None:
         asked.lost += 1
         if failure.wait is not None:
             # The server cannot be reached: the same rows find out whether it is gone.
@@ -272,14 +266,14 @@ class Run:
         if asked.lost >= _TRIES:
             self._asked_in_vain(asked, failure)
         elif failure.wait is None:
-            self._waiting.append(asked)
+            self._waiting.put_last(asked)
         else:
-            self._waiting.appendleft(asked)
+            self._waiting.put_first(asked)
 
-    def _asked_in_vain(self, asked: _Asked, failure: RowFailure) -> None:
+    def _asked_in_vain(self, asked: Asked, failure: RowFailure) -> None:
         del self._asked[asked.key]
         message, lost = failure.message, failure.kind == "lost"
-        gone = lost and failure.wait is not None and not self._in_flight
+        gone = lost and bool(failure.wait) and not self._in_flight
         self._give_up(self._giving_up.failed(message, lost=lost, last=gone))
         self._fail(asked.key, message, asked.rows)
 
@@ -287,6 +281,10 @@ class Run:
         self._failed[key] = message
         self._store.fail(key, message)
         self._count_failed(message, rows)
+
+    def _count_known(self, rows: int) -> None:
+        self._progress.done += rows
+        self._progress.known += rows
 
     def _count_failed(self, message: str, rows: int) -> None:
         progress = self._progress

@@ -48,7 +48,7 @@ class RunTurn:
         self._progress = progress
         self._server = job.asked.serving.name
         self._record = record = session.record
-        question = f"For each row of {title}:\n\n{job.template.text}"
+        question = f"{job.template.text}\n\nFor each row of {title}."
         cell = session.cell_key(asked.thread)
         turn = Turn(
             question,

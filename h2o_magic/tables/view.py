@@ -50,6 +50,8 @@ def _parts(mapped: MappedTable, form: _Form) -> list[str]:
     parts = [words(progress.line())]
     if progress.reason:
         parts.append(words(f"{progress.reason[:1].upper()}{progress.reason[1:]}."))
+    elif progress.state == "stopped":
+        parts.append(words("Run it again to go on: rows with an answer are not asked."))
     columns, rows = mapped.head(ROWS) if progress.done else ([], [])
     if rows:
         head = [Verbatim(name) for name in columns]

@@ -296,7 +296,7 @@ def test_a_run_is_one_turn_with_five_rows_which_undo_takes_back(
     session.listen(heard.append)
     cell(shell, "reviews --out rated")
     (turn,) = session.turns()
-    assert turn.question == "For each row of `reviews`:\n\nRate: {text}"
+    assert turn.question == "Rate: {text}\n\nFor each row of `reviews`."
     assert "review 4" in turn.answer
     assert "review 5" not in turn.answer
     assert (turn.status, turn.facts["rows"]["done"]) == ("complete", 30)
@@ -321,7 +321,7 @@ def test_python_sees_the_callers_variables_and_returns_the_table(
     assert questions(server) == {"review 0 brief", "review 1 brief"}
     assert shell.user_ns["rated"].table[0]["rating"] == len("review 0 brief") % 5 + 1
     (turn,) = h2o_magic.session().turns()
-    assert turn.question.startswith("For each row of `reviews`:")
+    assert turn.question.endswith("\n\nFor each row of `reviews`.")
 
 
 def test_a_plain_program_needs_no_shell_and_is_told_the_counts(
