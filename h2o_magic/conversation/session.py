@@ -7,7 +7,7 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
@@ -269,11 +269,13 @@ class Session:
         schema: object = None,
         fresh: bool = False,
         folder: bool = False,
+        servers: Sequence[str] = (),
         **options: object,
     ) -> TableQuestion:
         """Prepare a question for all rows of a table, outside the conversation.
 
-        With `folder`, their answers are where the setting ``replay`` says. The errors
+        With `folder`, their answers are where the setting ``replay`` says. `servers`
+        share the rows, by name or address; without any, it is the session's. The errors
         are those of :meth:`ask`, and of asking.
         """
         from h2o_magic.conversation.table_question import table_question  # noqa: PLC0415 - few ask tables
@@ -281,7 +283,9 @@ class Session:
         asked = self._builder.question(
             question, options, history=False, schema=schema, fresh=fresh
         )
-        return table_question(asked, self.record, self.connection, folder=folder)
+        return table_question(
+            asked, self.record, self.connection, folder=folder, servers=servers
+        )
 
     def cell_key(self, thread: str) -> str | None:
         """Return the key of the running cell's next turn in a thread, and count it.

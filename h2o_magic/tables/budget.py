@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from h2o_magic.tables.executors import Pacing
 from h2o_magic.tables.price import amount
 from h2o_magic.tables.progress import Progress
-
-if TYPE_CHECKING:
-    from h2o_magic.tables.pace import Pace
 
 #: Rows that are asked before it is known what one costs, and by how much the next ones
 #: may cost more than those so far did.
 _FIRST, _MARGIN = 4, 1.3
 
 
-class Budget:
+class Budget(Pacing):
     """A run's pace, without room for rows that cost more than is left of `amount`."""
 
-    def __init__(self, pace: Pace, progress: Progress, amount: float | None) -> None:
+    def __init__(self, pace: Pacing, progress: Progress, amount: float | None) -> None:
         self._pace = pace
         self._progress = progress
         self._amount = amount
         self._is_used = False
+        self.wait, self.sent = pace.wait, pace.sent  # type: ignore[method-assign]
+        self.answered, self.busy = pace.answered, pace.busy  # type: ignore[method-assign]
 
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._pace, name)
+    @property
+    def width(self) -> int:
+        return self._pace.width
 
     def room(self, in_flight: int) -> int:
         """Return how many more requests may be sent now."""

@@ -7,11 +7,11 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.budget import Budget
@@ -19,10 +19,9 @@ from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
-from h2o_magic.tables.rows import Rows, rows_of
+from h2o_magic.tables.rows import Rows, Target, rows_of
 from h2o_magic.tables.run import Run
 from h2o_magic.tables.stores import open_store, uses_folder
 from h2o_magic.tables.template import Template
@@ -58,9 +57,11 @@ def prepare_job(
     `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
     asks all rows again, as the option `forget` does.
     """
-    if to is not None or overwrite:  # until rows_of has a target
-        raise ConfigurationError("`to` is not supported yet: leave it out")
-    rows = table if isinstance(table, Rows) else rows_of(table, first)
+    if to is not None or overwrite:
+        target = Target(None if to is None else Path(to), overwrite=overwrite)
+        rows = rows_of(table, first, target)
+    else:
+        rows = table if isinstance(table, Rows) else rows_of(table, first)
     template = Template.of(prompt, rows.names)
     options = options or RunOptions()
     fresh = fresh or options.forget
@@ -70,6 +71,7 @@ def prepare_job(
         schema=schema,
         fresh=fresh,
         folder=uses_folder(session, settings, rows.count),
+        servers=options.servers,
         **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
@@ -138,7 +140,8 @@ def run_job(
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
     options = job.options
-    budget = Budget(Pace(options.width), progress, options.budget)
+    executor, pace = open_executor(job)
+    budget = Budget(pace, progress, options.budget)
 
     def check(text: str) -> None:
         job.check(text)
@@ -152,8 +155,8 @@ def run_job(
         job.requests,
         keys,
         store=store,
-        executor=open_executor(job),
-        pace=cast(Pace, budget),
+        executor=executor,
+        pace=budget,
         progress=progress,
         each=options.each,
         max_errors=options.max_errors,

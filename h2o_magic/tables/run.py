@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterator, Sequence
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
 from h2o_magic.tables.giving_up import GivingUp
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress, RunState
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.stopping import stopping
@@ -48,7 +47,7 @@ class Run:
         *,
         store: AnswerStore,
         executor: RowExecutor,
-        pace: Pace,
+        pace: Pacing,
         progress: Progress,
         each: bool = False,
         max_errors: int | None = None,

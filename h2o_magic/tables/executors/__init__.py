@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from h2o_magic.chat.events import RateLimit
 from h2o_magic.tables.outcome import Outcome
 
 #: A row to be asked: its number in the run, and its question.
@@ -25,3 +26,20 @@ class RowExecutor(Protocol):
 
     def stop(self) -> None:
         """End what is being asked; nothing more comes of it."""
+
+
+class Pacing(Protocol):
+    """How many rows a run may have in flight, and how soon; see `Pace`."""
+
+    @property
+    def width(self) -> int: ...
+
+    def room(self, in_flight: int) -> int: ...
+
+    def wait(self) -> float | None: ...
+
+    def sent(self, requests: int) -> None: ...
+
+    def answered(self, seconds: float, limit: RateLimit | None = None) -> None: ...
+
+    def busy(self, wait: float | None) -> None: ...
