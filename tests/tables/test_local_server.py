@@ -73,7 +73,7 @@ def read_anew(client: Client, body: Callable[[ChatRequest], Any], topic: str) ->
     return count
 
 
-def test_a_run_starts_the_server_and_is_refused_nothing(
+def test_a_run_starts_the_server_and_keeps_its_slots_busy(
     session: Session, home: Path
 ) -> None:
     running: list[int] = []
@@ -84,8 +84,9 @@ def test_a_run_starts_the_server_and_is_refused_nothing(
     assert mapped.progress.state == "done"
     assert [row["error"] for row in table_of(mapped)] == [None] * 40
     assert mapped.progress.refused == 0
-    assert session.backend.slots("demo") == 4
-    assert max(running) >= 4
+    slots = session.backend.slots("demo")
+    assert slots == 4
+    assert slots <= max(running) <= 2 * slots  # so that no slot waits for its next row
     assert len(engines(runtime(home)["pid"])) == 1
 
 
