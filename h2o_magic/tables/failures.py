@@ -7,6 +7,7 @@ from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import (
     BackendError,
     ConnectionFailedError,
+    GenerationError,
     H2OMagicError,
     IncompleteAnswerError,
     ParameterError,
@@ -24,6 +25,11 @@ _OF_THE_RUN = frozenset({401, 402, 404, 405, 410})
 _SETUP = frozenset({"certificate", "expired", "other name", "no TLS", "bundle"})
 #: Why there is no server now, and seconds until it is looked for again.
 _GONE, _AGAIN = frozenset({"refused", "unknown host", "proxy"}), 1.0
+
+
+#: Of an error within an answer: the server's own trouble, not the row's.
+_SERVERS_OWN = frozenset({"internal_error", "overloaded", "overloaded_error"})
+_SERVERS_OWN |= {"server_error", *map(str, BUSY_STATUSES)}
 
 
 class CutOffError(AnswerFormatError):
@@ -57,6 +63,8 @@ def _kind(error: H2OMagicError) -> FailureKind:
         case ConnectionFailedError(why=why) if why in _SETUP:
             return "run"
         case ConnectionFailedError() | TimedOutError() | IncompleteAnswerError():
+            return "lost"
+        case GenerationError(error_type=kind) if kind in _SERVERS_OWN:
             return "lost"
         case StatusError():
             return _kind_of_status(error)
