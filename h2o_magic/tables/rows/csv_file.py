@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Generator, Iterator, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Literal, TextIO
 
@@ -62,18 +61,20 @@ class CsvRows(TextFileRows):
             problem = f"expected {len(names)} fields, got {len(cells)}"
         elif not is_utf8(text):
             problem = "it is not UTF-8"
-        elif "\n" in text.rstrip("\r\n") and not _is_closed(text, self._delimiter):
+        elif text.count('"') % 2 and not _is_closed(text, self._delimiter):
             problem = "a quote is not closed"
         if not problem:
             return Record(text, dict(zip(names, cells, strict=True)))
         if len(cells) > len(names):  # the rest belongs to the last one, if to any
             rest = self._delimiter.join(cells[len(names) - 1 :])
             cells = [*cells[: len(names) - 1], rest]
-        whole = dict(zip(names, chain(cells, [""] * len(names)), strict=False))
-        return Record("", whole, f"line {line:,} cannot be read: {problem}")
+        cells = [*cells, *[""] * (len(names) - len(cells))]
+        whole = dict(zip(names, cells, strict=True))
+        problem = f"line {line:,} cannot be read: {problem}"
+        return Record(self._line(cells), whole, problem)
 
     def _goes_to_its_kind(self) -> bool:
-        return self._target.file.suffix.lower() == self._path.suffix.lower()
+        return self.target.file.suffix.lower() == self._path.suffix.lower()
 
     def _write(
         self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
@@ -88,11 +89,7 @@ class CsvRows(TextFileRows):
             end = end or "\n"
             file.write(self._joined(names, list(kinds)) + end)
             for record, values in rows:
-                text = (
-                    _split(record.text)[0]
-                    if record.text
-                    else self._line(list(record.cells.values()))
-                )
+                text, _ = _split(record.text)
                 file.write(self._joined(text, values) + end)
 
     def _joined(self, text: str, values: Sequence[object]) -> str:
@@ -148,8 +145,8 @@ def _delimiter(header: str) -> str:
 def _is_closed(text: str, delimiter: str) -> bool:
     try:
         next(csv.reader([text], delimiter=delimiter, strict=True))
-    except csv.Error as error:
-        return "unexpected end" not in str(error)
+    except csv.Error:
+        return False
     return True
 
 
