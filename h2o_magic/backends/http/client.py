@@ -169,8 +169,12 @@ class _Session(requests.Session):
         for scheme in ("http://", "https://"):
             self.mount(scheme, CancellableAdapter(pool_maxsize=connections))
 
-    def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
-        settings = super().merge_environment_settings(*args, **kwargs)
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, *others: Any, **named: Any
+    ) -> Any:
+        if self._direct:  # else the whole environment is read for each request
+            proxies = {"no_proxy": urlsplit(url).hostname}
+        settings = super().merge_environment_settings(url, proxies, *others, **named)
         return {**settings, "proxies": {}} if self._direct else settings
 
     def get_redirect_target(self, resp: requests.Response) -> None:
