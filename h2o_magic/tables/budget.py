@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from h2o_magic.chat.events import RateLimit
 from h2o_magic.tables.executors import Pacing
 from h2o_magic.tables.price import amount
 from h2o_magic.tables.progress import Progress
@@ -19,12 +20,22 @@ class Budget(Pacing):
         self._progress = progress
         self._amount = amount
         self._is_used = False
-        self.wait, self.sent = pace.wait, pace.sent  # type: ignore[method-assign]
-        self.answered, self.busy = pace.answered, pace.busy  # type: ignore[method-assign]
 
     @property
     def width(self) -> int:
         return self._pace.width
+
+    def wait(self) -> float | None:
+        return self._pace.wait()
+
+    def sent(self, requests: int) -> None:
+        self._pace.sent(requests)
+
+    def answered(self, seconds: float, limit: RateLimit | None = None) -> None:
+        self._pace.answered(seconds, limit)
+
+    def busy(self, wait: float | None) -> None:
+        self._pace.busy(wait)
 
     def room(self, in_flight: int) -> int:
         """Return how many more requests may be sent now."""

@@ -73,7 +73,7 @@ class CsvRows(TextFileRows):
         return Record("", whole, f"line {line:,} cannot be read: {problem}")
 
     def _goes_to_its_kind(self) -> bool:
-        return self._target.file.suffix.lower() == self._path.suffix.lower()
+        return self.target.file.suffix.lower() == self._path.suffix.lower()
 
     def _write(
         self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]

@@ -27,7 +27,7 @@ class JsonLinesRows(TextFileRows):
                     yield _record(line.strip(), number)
 
     def _goes_to_its_kind(self) -> bool:
-        return self._target.file.suffix.lower() in _ENDINGS
+        return self.target.file.suffix.lower() in _ENDINGS
 
     def _all_names(self) -> tuple[str, ...]:
         with closing(self._rows()) as records:

@@ -26,7 +26,7 @@ class ParquetRows(Rows):
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
         self._arrow, _ = modules()
         self._path = path
-        self._target = target
+        self.target = target
         self._snapshot = Snapshot(path)
         with self._opened() as file:
             self._schema = file.schema_arrow
@@ -44,13 +44,13 @@ class ParquetRows(Rows):
 
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         self._snapshot.check()
-        with self._target.written() as part, closing(self._read(None)) as batches:
-            if self._target.file.suffix.lower() == ".parquet":
+        with self.target.written() as part, closing(self._read(None)) as batches:
+            if self.target.file.suffix.lower() == ".parquet":
                 self._write(part, kinds, batches, answers)
             else:
                 self._convert(part, kinds, batches, answers)
             self._snapshot.check()
-        return self._target.file
+        return self.target.file
 
     def take(self, numbers: Sequence[int]) -> Records:
         return Records([{"row": number} for number in numbers])
@@ -68,7 +68,7 @@ class ParquetRows(Rows):
     def _convert(
         self, part: Path, kinds: Kinds, batches: Iterator[Any], answers: Iterator[Row]
     ) -> None:
-        ending = self._target.file.suffix.lower()
+        ending = self.target.file.suffix.lower()
         with open_writer(part, ending, self.names, kinds) as write:
             for batch in batches:
                 columns = [column.to_pylist() for column in batch.columns]

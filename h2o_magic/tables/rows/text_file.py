@@ -38,7 +38,7 @@ class TextFileRows(Rows):
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
         self._path = path
         self._first = first
-        self._target = target
+        self.target = target
         self._snapshot = Snapshot(path)
         self._check_encoding()
         self.names, self.count = self._look()
@@ -51,13 +51,13 @@ class TextFileRows(Rows):
 
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         self._snapshot.check()
-        with self._target.written() as part, closing(self._rows()) as records:
+        with self.target.written() as part, closing(self._rows()) as records:
             if self._goes_to_its_kind():
                 self._write(part, kinds, zip(records, answers, strict=False))
             else:
                 self._convert(part, kinds, zip(records, answers, strict=False))
             self._snapshot.check()
-        return self._target.file
+        return self.target.file
 
     def take(self, numbers: Sequence[int]) -> Records:
         return Records([{"row": number} for number in numbers])
@@ -80,7 +80,7 @@ class TextFileRows(Rows):
         self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
     ) -> None:
         names = self._all_names()
-        ending = self._target.file.suffix.lower()
+        ending = self.target.file.suffix.lower()
         with open_writer(part, ending, names, kinds) as write:
             for record, values in rows:
                 write([record.cells.get(name) for name in names], values)
