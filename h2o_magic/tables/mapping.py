@@ -142,7 +142,11 @@ def run_job(
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
     options = job.options
-    executor, pace = open_executor(job)
+    try:
+        executor, pace = open_executor(job)
+    except BaseException:
+        store.close()
+        raise
     budget = Budget(pace, progress, options.budget)
 
     def check(text: str) -> None:

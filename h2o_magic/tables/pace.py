@@ -27,17 +27,18 @@ _PART, _BETWEEN, _SPREAD = 4, 0.005, 0.5
 class Pace:
     """The width and the rate of a run.
 
-    `slots` is how many questions the server says it answers at once; None if that is
-    unknown. `most` is the largest width.
+    `slots` is how many questions the server says it answers at once, or finds that out
+    when the first are sent; None if that is unknown. `most` is the largest width.
     """
 
     def __init__(
         self,
-        slots: int | None = None,
+        slots: int | Callable[[], int | None] | None = None,
         most: int = MOST,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._width = Width(slots, most)
+        self._find_slots = slots if callable(slots) else None
+        self._width = Width(None if callable(slots) else slots, most)
         self._rate = Rate()
         self._clock = clock
         self._latency = 0.0  # seconds, the mean of late
@@ -78,6 +79,10 @@ class Pace:
 
     def sent(self, requests: int) -> None:
         """Note that so many requests are sent now."""
+        if (find := self._find_slots) is not None:
+            self._find_slots = None
+            if (slots := find()) is not None:
+                self._width = Width(slots, self._width.most)
         now = self._clock()
         self._in_flight += requests
         if requests > self._replaced:

@@ -42,7 +42,9 @@ class Width:
         self._rounds = _SOON
         self._larger = self.now
         self._at = 0.0
-        self._begin()
+        self._full = False
+        self._answers, self._seconds = 0, 0.0
+        self._skipped, self._began, self._waited = 0, 0.0, 0
 
     def sent(self, in_flight: int) -> None:
         self._full = self._full or in_flight >= self.now

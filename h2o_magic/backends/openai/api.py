@@ -138,8 +138,9 @@ class OpenAIClient:
 
     # These calls are not part of the API, and so not below its version.
 
-    def get(self, path: str) -> Any:
-        with self._transport.send("GET", below(self._apis[0]) + path) as reply:
+    def get(self, path: str, timeouts: Timeouts | None = None) -> Any:
+        path = below(self._apis[0]) + path
+        with self._transport.send("GET", path, timeouts=timeouts) as reply:
             return reply.json()
 
     def post(self, path: str, document: object) -> Any:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
+from h2o_magic.backends.http import QUICK
 from h2o_magic.backends.http.error_body import part_of
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.messages import message_items
@@ -94,11 +95,12 @@ def _first_count(values: list[Any]) -> int | None:
 
 def slots(client: OpenAIClient) -> int | None:
     """Return how many questions the server answers at once; None if it does not say."""
-    path, name = _SLOTS.get(client.flavour(), ("", ""))
-    if not path:
-        return None
     try:
-        return count(part_of(client.get(path), name)) or None
+        if client.known_flavour is None:
+            client.models(timeouts=QUICK)
+        path, name = _SLOTS.get(client.known_flavour or "", ("", ""))
+        found = client.get(path, timeouts=QUICK) if path else None
+        return count(part_of(found, name)) or None
     except (ProtocolError, StatusError):  # a proxy may let only the API through
         return None
 

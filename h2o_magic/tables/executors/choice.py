@@ -12,7 +12,7 @@ from typing import Any
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import BackendError, ConfigurationError
 from h2o_magic.tables.asking import RowAsker
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
+from h2o_magic.tables.executors import Nobody, Pacing, RowExecutor, Ticket
 from h2o_magic.tables.executors.futures import Futures
 from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.servers import Member, SeveralServers
@@ -36,6 +36,8 @@ def open_executor(job: Job) -> tuple[RowExecutor, Pacing]:
     workers could not ask the server.
     """
     serving = job.asked.serving
+    if job.asked.mode == "only":
+        return Nobody(), Pace(1)
     if not serving.members:
         return _opened(job, serving, Inbox())
     inbox = Inbox()
@@ -82,8 +84,8 @@ def _here(job: Job, serving: Serving) -> tuple[RowAsker, Callable[[], None]]:
     """Return what asks rows in this process, and what lets go of its connections."""
     backend = serving.backend()
     # A dialect of a plug-in may lack this, and `slots`.
-    for_rows = getattr(backend, "for_rows", lambda _width: backend)
-    rows = for_rows(job.options.width or MOST)
+    for_rows = getattr(backend, "for_rows", None)
+    rows = for_rows(job.options.width or MOST) if for_rows else backend
 
     def release() -> None:
         if rows is not backend:
@@ -99,10 +101,12 @@ def _task(job: Job, serving: Serving) -> Task:
 
 
 def _pace(job: Job, serving: Serving, most: int = MOST) -> Pace:
-    slots = None
-    with suppress(BackendError):  # the first rows will show what is wrong
-        if (said := getattr(serving.backend(), "slots", None)) is not None:
-            slots = said(job.requests.request.model)
+    def slots() -> int | None:
+        said = getattr(serving.backend(), "slots", None)
+        with suppress(BackendError):  # the rows will tell
+            return said and said(job.requests.request.model)
+        return None
+
     return Pace(slots, min(job.options.width or most, most))
 
 
