@@ -1,4 +1,4 @@
-"""The ledger's file: what is in it lasts, whatever becomes of it, and of whoever asks."""
+"""The ledger's file: what is in it lasts, whatever becomes of it and of who asks."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ A real server counts what it is asked; processes are ended by SIGKILL.
 
 from __future__ import annotations
 
-import itertools
 import multiprocessing
 import os
 import random
@@ -14,6 +13,7 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.config import paths
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.rendering.schema import Checker
 from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.mapping import prepare_job, run_job
@@ -411,3 +412,59 @@ def test_two_processes_at_once_share_the_ledger(
     mapped = ask(session, rows(900))
     assert mapped.progress.known == 900
     assert asked(server) == before
+
+
+# Everything at once
+
+
+@pytest.mark.parametrize("replay", ["off", "answers/"])
+def test_resume_dedupe_schema_usage_stop_errors_replay_and_executor_go_together(
+    session: Session, server: RowsServer, replay: str
+) -> None:
+    server.configure(delay=0.02)
+    odd = ["BAD", "WORSE", "FAIL", "CUT", "ONCE", "", "BAD", "FAIL"]
+    table = [*({"text": text} for text in odd), *rows(60), *rows(30)]
+    interrupted: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.done >= 30 and not interrupted:
+            interrupted.append(progress.done)
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with ThreadPoolExecutor(4) as executor:
+        options = RunOptions(executor=executor, name="reviews")
+        job = prepare_job(
+            session, table, "{text}", schema=RATING, replay=replay, options=options
+        )
+        stopped = run_job(job, tell)
+        assert stopped.progress.state == "stopped"
+        kept = set(map(repr, filter(lambda row: row["error"] is None, stopped.table)))  # type: ignore[call-overload]
+        before = stopped.usage
+        done = run_job(job)
+    assert done.progress.state == "done"
+    assert done.progress.done == len(table)
+    assert done.progress.known >= 30  # equal rows, and those of the first run
+    assert kept <= set(map(repr, done.table))  # type: ignore[call-overload]
+    check = Checker(RATING)
+    for row, found in zip(table, done.table, strict=True):  # type: ignore[call-overload]
+        value = {"rating": found["rating"], "why": found["why"]}
+        wrong = row["text"] in ("WORSE", "FAIL", "CUT", "")
+        assert bool(found["error"]) == wrong, found
+        assert wrong or not check.problems(value)
+        assert found["text"] == row["text"]
+    usage = done.usage
+    assert asked(server) <= before.requests + usage.requests + 4  # in flight
+    assert done.total_usage.requests == 62 + 1  # BAD has a repair, and ONCE
+    questions = server.stats()["questions"]
+    twice = [text for text in questions if questions[text] > 1 and text[:6] == "review"]
+    assert len(twice) <= 4
+    if replay != "off":
+        only = run_job(
+            prepare_job(
+                session, table, "{text}", schema=RATING, replay=f"only {replay}"
+            )
+        )
+        assert [
+            (one["rating"], one["why"])
+            for one in only.table  # type: ignore[attr-defined]
+        ] == [(one["rating"], one["why"]) for one in done.table]  # type: ignore[attr-defined]

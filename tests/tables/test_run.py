@@ -158,7 +158,7 @@ def test_equal_rows_that_fail_are_asked_once_and_all_have_the_error() -> None:
 
 
 def test_tokens_are_counted_of_rows_that_fail_too() -> None:
-    bench = Bench(["a", "b"], lambda text, _: RowFailure("no"))
+    bench = Bench(["a", "b"], lambda *_: RowFailure("no"))
     progress = bench.go()
     assert (progress.prompt_tokens, progress.completion_tokens) == (20, 10)
 
@@ -187,7 +187,8 @@ def test_a_server_that_is_busy_for_ever_ends_the_run() -> None:
 
 
 def test_a_wait_that_the_server_names_is_no_reason_to_give_up() -> None:
-    giving_up, clock = GivingUp(clock=(clock := Clock())), clock
+    clock = Clock()
+    giving_up = GivingUp(clock=clock)
     assert not giving_up.busy("later", 3600)
     clock.now += 3600 + PATIENCE - 1
     assert not giving_up.busy("later", 3600)
