@@ -59,7 +59,7 @@ class Place:
             if self.format:
                 return f"{{0{self.format}}}".format(value)
             return as_text(value)
-        except (TypeError, ValueError, ConfigurationError) as error:
+        except Exception as error:  # a value's own text may raise anything
             raise ConfigurationError(f"`{self.text}`: {error}") from error
 
 

@@ -176,6 +176,11 @@ class Opaque:
     pass
 
 
+class Failing:
+    def __str__(self) -> str:
+        raise RuntimeError("no text today")
+
+
 class Address:
     def __str__(self) -> str:
         return f"<Address object at {hex(id(self))}>"
@@ -208,6 +213,8 @@ def test_what_a_row_lacks_is_said_with_its_place() -> None:
         fill("{m.lang}", m={"x": 1})
     with pytest.raises(ConfigurationError, match=r"`\{n:.2f\}`: "):
         fill("{n:.2f}", n="text")
+    with pytest.raises(ConfigurationError, match=r"`\{n\}`: no text today"):
+        fill("{n}", n=Failing())
     with pytest.raises(ConfigurationError, match=r"^line 3 is damaged$"):
         fill("{n:.2f}", n=Unreadable("line 3 is damaged"))
 

@@ -9,7 +9,7 @@ from typing import Any
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.introspection import is_from
 from h2o_magic.tables.rows.base import Kind, Row
-from h2o_magic.tables.rows.frames import Added, FrameRows, as_json, is_same
+from h2o_magic.tables.rows.frames import Added, FrameRows, is_same, json_texts
 
 
 class ArrowRows(FrameRows):
@@ -53,7 +53,7 @@ class ArrowRows(FrameRows):
         except (arrow.ArrowException, TypeError, OverflowError):
             column = None  # lists and objects that have no type in common
         if column is None or not is_same(column.to_pylist(), values):
-            return arrow.array(as_json(values), arrow.string())
+            return arrow.array(json_texts(values), arrow.string())
         return column
 
     def _of_its_kind(self, table: Any) -> Any:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
+from h2o_magic.tables.rows.target import Target
+
 #: What the values of a column are; all may be missing (None).
 Kind: TypeAlias = Literal["text", "integer", "number", "boolean", "object"]
 #: New columns, by name, in order.
@@ -21,11 +23,13 @@ class Rows(Protocol):
     """A table, or its first rows.
 
     `names` are the names of its columns, as text, in order. `count` is the number of
-    rows; None if that is not known before they are read.
+    rows; None if that is not known before they are read. `target` is the file that
+    `with_columns` writes; None if it gives a table in memory.
     """
 
     names: tuple[str, ...]
     count: int | None
+    target: Target | None = None
 
     def batches(self, columns: Sequence[str]) -> Iterator[list[Row]]:
         """Yield the rows in order, some at a time: the values of these columns.

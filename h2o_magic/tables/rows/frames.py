@@ -162,7 +162,7 @@ class PolarsRows(FrameRows):
         except Exception:  # lists and objects that have no type in common
             column = None
         if column is None or not is_same(column.to_list(), values):
-            return self._polars.Series(as_json(values), dtype=self._polars.String)
+            return self._polars.Series(json_texts(values), dtype=self._polars.String)
         return column
 
 
@@ -181,7 +181,7 @@ def is_same(found: object, given: object) -> bool:
     return found == given and isinstance(found, bool) == isinstance(given, bool)
 
 
-def as_json(values: Sequence[object]) -> list[str | None]:
+def json_texts(values: Sequence[object]) -> list[str | None]:
     """Return values as JSON texts, for a column that has no type for them."""
     return [
         None if value is None else json.dumps(value, ensure_ascii=False)

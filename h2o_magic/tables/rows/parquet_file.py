@@ -23,6 +23,8 @@ _BUFFER = 256 * 1024
 class ParquetRows(Rows):
     """A Parquet file, of which only a few rows are in memory."""
 
+    target: Target
+
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
         self._arrow, _ = modules()
         self._path = path

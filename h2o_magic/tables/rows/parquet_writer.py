@@ -12,7 +12,7 @@ from typing import Any
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.rows.arrow import arrow_type
 from h2o_magic.tables.rows.base import Kinds, Row
-from h2o_magic.tables.rows.frames import as_json
+from h2o_magic.tables.rows.frames import json_texts
 
 #: Bytes of a group: fewer are read slowly, and all of them are in memory.
 _GROUP = 16 * 1024**2
@@ -43,7 +43,7 @@ def arrays_of(rows: Sequence[Row], kinds: Kinds) -> list[Any]:
     columns = list(zip(*rows, strict=True)) or [()] * len(kinds)
     return [
         arrow.array(
-            as_json(values) if kind == "object" else values, arrow_type(arrow, kind)
+            json_texts(values) if kind == "object" else values, arrow_type(arrow, kind)
         )
         for kind, values in zip(kinds.values(), columns, strict=True)
     ]

@@ -35,6 +35,8 @@ class Record(NamedTuple):
 class TextFileRows(Rows):
     """A text file, of which only the row at hand is in memory."""
 
+    target: Target
+
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
         self._path = path
         self._first = first
