@@ -25,6 +25,18 @@ class Budget(Pacing):
     def width(self) -> int:
         return self._pace.width
 
+    def wait(self) -> float | None:
+        return self._pace.wait()
+
+    def sent(self, requests: int) -> None:
+        self._pace.sent(requests)
+
+    def answered(self, seconds: float, limit: RateLimit | None = None) -> None:
+        self._pace.answered(seconds, limit)
+
+    def busy(self, wait: float | None) -> None:
+        self._pace.busy(wait)
+
     def room(self, in_flight: int) -> int:
         """Return how many more requests may be sent now."""
         room, left = self._pace.room(in_flight), self._rows_left()

@@ -115,7 +115,7 @@ def preview(job: Job, tell: Tell = lambda _progress: None) -> Preview:
         keeps=job.options.keep,
         price=job.options.price,
         unusable=scan.unusable,
-        notes=job.asked.notes,
+        notes=job.notes,
     )
     sample = scan.sample()
     if not sample:

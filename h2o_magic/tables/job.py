@@ -98,7 +98,8 @@ class Job:
     """A table, and a prompt for its rows.
 
     `check` refuses the question of a row that must not be sent, with a
-    ConfigurationError; `mask` returns a text as it may be shown.
+    ConfigurationError; `mask` returns a text as it may be shown. `notes` say what of
+    the prompt was not sent as it was typed, and what would make it faster.
     """
 
     rows: Rows
@@ -108,6 +109,7 @@ class Job:
     options: RunOptions = field(default_factory=RunOptions)
     check: Callable[[str], None] = lambda _text: None
     mask: Callable[[str], str] = str
+    notes: tuple[str, ...] = ()
 
     @property
     def schema(self) -> Mapping[str, Any] | None:

@@ -45,6 +45,8 @@ class MappedTable:
         How many rows were read.
     notes : tuple of str
         What was not put into the prompt as it was typed, one line each.
+    is_file : bool
+        Whether the table is a file, which a run that ends has written.
     mask : callable
         Returns a text as it may be shown, without secrets.
     """
@@ -60,8 +62,9 @@ class MappedTable:
         self.progress = progress
         self.name = ""
         self.rows = len(keys) // KEY
-        self.notes = job.asked.notes
+        self.notes = job.notes
         self.mask = job.mask
+        self.is_file = getattr(job.rows, "target", None) is not None
         self._run = run
         self._job = job
         self._store = store

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
@@ -24,9 +24,10 @@ from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows, Target, rows_of
 from h2o_magic.tables.run import Run
 from h2o_magic.tables.stores import open_store, uses_folder
-from h2o_magic.tables.template import Template
+from h2o_magic.tables.template import Template, advice
 from h2o_magic.tables.turn import RunTurn
 from h2o_magic.tables.view import run_markdown
+from h2o_magic.tables.written import is_of_a_run, note_written
 
 Tell = Callable[[Progress], None]
 #: Runs a job another time, with the answers that are there.
@@ -57,11 +58,9 @@ def prepare_job(
     `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
     asks all rows again, as the option `forget` does.
     """
-    if to is not None or overwrite:
-        target = Target(None if to is None else Path(to), overwrite=overwrite)
-        rows = rows_of(table, first, target)
-    else:
-        rows = table if isinstance(table, Rows) else rows_of(table, first)
+    path = None if to is None else Path(to)
+    target = Target(path, overwrite=overwrite, may_replace=is_of_a_run)
+    rows = table if isinstance(table, Rows) else rows_of(table, first, target)
     template = Template.of(prompt, rows.names)
     options = options or RunOptions()
     fresh = fresh or options.forget
@@ -77,7 +76,8 @@ def prepare_job(
     parts = template.parts(asked.request.messages[-1].content)
     requests = RowRequests(asked.request, parts)
     options = replace(options, forget=fresh)
-    return Job(rows, template, asked, requests, options, check, mask)
+    notes = tuple(filter(None, (*asked.notes, advice(template))))
+    return Job(rows, template, asked, requests, options, check, mask, notes)
 
 
 def map_job(
@@ -109,6 +109,8 @@ def map_job(
         tell_all(progress)
         mapped = run_job(job, _seldom(tell_all), progress, **others)
         mapped.name = name
+        if mapped.is_file and progress.done:
+            note_written(cast(Path, mapped.table))
         return mapped
     except Exception as error:
         progress.end("failed", " ".join(str(error).split()) or type(error).__name__)

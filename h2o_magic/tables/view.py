@@ -57,7 +57,9 @@ def _parts(mapped: MappedTable, form: _Form) -> list[str]:
         head = [Verbatim(name) for name in columns]
         parts.append(table(head, _cells(rows, mapped.mask)))
     more = mapped.rows - len(rows)
-    if more > 0:
+    if mapped.is_file and progress.done:
+        parts.append(words(f"{counted(len(mapped), 'row')} in `{mapped.table}`"))
+    elif more > 0:
         parts.append(words(f"…and {counted(more, 'more row')} in `{name}.table`"))
     parts += [words(f"Note: {note}.") for note in mapped.notes]
     parts += _errors(progress, name, form)

@@ -134,8 +134,6 @@ TABLES = {
 def test_a_table_is_named_as_in_python_or_by_its_path(
     shell: InteractiveShell, server: RowsServer, home: Path, line: str, text: str
 ) -> None:
-    if line.endswith(("jsonl", "jsonl'", "path")):
-        pytest.importorskip("h2o_magic.tables.rows.json_lines")
     for name in ("rows.jsonl", "my rows.jsonl"):
         (home / name).write_text(json.dumps({"text": "from a file"}) + "\n")
     shell.run_cell("class data: rows = [{'text': 'from data'}]")
@@ -211,6 +209,30 @@ def test_options_take_effect(shell: InteractiveShell, server: RowsServer) -> Non
     shell.user_ns["bad"] = [{"text": f"FAIL {n}"} for n in range(9)] + reviews(1)
     assert "more than 3 errors" in refusal(shell, "bad --max-errors 3 --width 1")
     assert server.stats()["most"] == 1 or server.stats()["requests"] < 20
+
+
+def test_a_file_goes_to_a_file_which_the_next_run_replaces(
+    shell: InteractiveShell, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "in.csv").write_text("text\none\ntwo\n")
+    cell(shell, "in.csv", "{text}")
+    written = home / "in-answers.csv"
+    answered = "text,answer,error\none,Answer to: one,\ntwo,Answer to: two,\n"
+    assert written.read_text() == answered
+    assert "2 rows in in-answers.csv" in capsys.readouterr().out
+    cell(shell, "in.csv --first 1", "{text}")
+    assert written.read_text() == "text,answer,error\none,Answer to: one,\n"
+    written.write_text("mine")
+    assert "exists" in refusal(shell, "in.csv", "{text}")
+    assert written.read_text() == "mine"
+    cell(shell, "in.csv --overwrite", "{text}")
+    assert written.read_text() == answered
+    cell(shell, "in.csv --to out.jsonl --quiet", "{text}")
+    lines = (home / "out.jsonl").read_text().splitlines()
+    assert [json.loads(line)["answer"] for line in lines] == [
+        "Answer to: one",
+        "Answer to: two",
+    ]
 
 
 def test_a_run_that_cannot_go_on_says_why_and_keeps_its_table(
