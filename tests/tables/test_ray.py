@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from h2o_magic.errors import ConfigurationError
@@ -26,6 +28,8 @@ else:
     ray = pytest.importorskip("ray")
     if [name for _, name in socket.if_nameindex()] != ["lo"]:
         pytest.skip("needs a namespace with loopback only", allow_module_level=True)
+
+cluster_utils = pytest.importorskip("ray.cluster_utils")
 
 WIDTH = 16
 
@@ -50,7 +54,7 @@ def cluster() -> Iterator[Any]:
     try:
         found = _cluster()
     except Exception as error:
-        print(f"Ray did not come up, and is tried once more: {error}")
+        warnings.warn(f"Ray did not come up, is tried once more: {error}", stacklevel=1)
         ray.shutdown()
         found = _cluster()
     yield found
@@ -59,10 +63,8 @@ def cluster() -> Iterator[Any]:
 
 
 def _cluster() -> Any:
-    from ray.cluster_utils import Cluster
-
     node = {"num_cpus": 2, "object_store_memory": 80 * 2**20}
-    cluster = Cluster(
+    cluster = cluster_utils.Cluster(
         initialize_head=True, head_node_args={**node, "include_dashboard": False}
     )
     cluster.add_node(**node)
@@ -150,7 +152,5 @@ def test_no_row_is_lost_with_an_actor_or_a_node(
 
 def _pid_of_a_worker() -> int:
     """Return the process of an actor that asks rows."""
-    import psutil
-
     names = ((each.pid, each.cmdline()) for each in psutil.process_iter())
     return next(pid for pid, words in names if "RowWorker" in " ".join(words))

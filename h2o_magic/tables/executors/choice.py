@@ -56,7 +56,7 @@ def _opened(job: Job, serving: Serving, inbox: Inbox) -> tuple[RowExecutor, Paci
         from h2o_magic.tables.executors.ray import RayActors  # noqa: PLC0415
 
         actors = RayActors(_task(job, serving), _pace(job, serving))
-        return actors, actors
+        return actors, actors.pace
     executor = _executor(chosen)
     places = max(_places(executor) // max(len(job.asked.serving.members), 1), 1)
     if isinstance(executor, ThreadPoolExecutor):
