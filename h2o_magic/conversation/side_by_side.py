@@ -74,8 +74,8 @@ class SideBySide:
 
         A ConfigurationError if it has none.
         """
-        found = [a.turn for a in self.answers if a.question.model == model]
-        turn = next((turn for turn in found if turn is not None), None)
+        found = (a.turn for a in self.answers if a.question.model == model and a.text)
+        turn = next(found, None)
         if turn is None or turn.status != "complete":
             raise ConfigurationError(
                 f"{model} has no complete answer that the conversation could go on with"
@@ -141,6 +141,16 @@ class _Lead(Answer):
         self._others = others
         self._start = start
         self._ends: list[threading.Event] = []
+
+    @property
+    def turn(self) -> Turn | None:
+        """The turn as it stands; that of another where this one failed."""
+        own = super().turn
+        if own is None or self.text or not self._progress.ended:
+            return own
+        turns = (other.turn for other in self._others)
+        there = (t for t in turns if t is not None and self._kept_in.is_there(t.id))
+        return next(there, None)
 
     def stop(self) -> None:
         for other in self._others:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.ipython.display.answer import AnswerDisplay
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.interrupts import AnswerError
-from h2o_magic.ipython.kept import check_free, keep
+from h2o_magic.ipython.kept import check_free, keep, keep_value
 from h2o_magic.ipython.options import AskOptions, parse_cell_line, retry_settings
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.prompt import Prompt
@@ -105,7 +106,15 @@ class CellRunner:
             from h2o_magic.ipython import side_by_side  # noqa: PLC0415 - few cells
 
             if models := side_by_side.models_of(self.session, options):
-                return side_by_side.ask(self, models, prompt, settings, options)
+                return side_by_side.ask(
+                    self.shell,
+                    self.session,
+                    models,
+                    prompt,
+                    settings=settings,
+                    options=options,
+                    keep=partial(self._keep, options),
+                )
         answer = self.session.ask(prompt, **settings)
         answer.question = replace(answer.question, shown=whole)
         with self._showing(answer, options, owns_cell) as display:
@@ -178,15 +187,18 @@ class CellRunner:
         setting = self.session.settings["evaluate"]
         return "{" in question and options.settings.get("evaluate", setting) is True
 
-    def scope(self) -> Scope:
-        """Return the names that the cell sees."""
+    def _keep(self, options: AskOptions, value: object) -> None:
+        if self.shell is not None:
+            keep_value(self._scope(), value, options.out, options.quiet)
+
+    def _scope(self) -> Scope:
         return Scope(self.shell, self._frame, self._errors)
 
     def _reader(self, evaluates: bool) -> NotebookReader:
         from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few have braces
 
         keys = self.session.connection.servers.key_texts
-        return NotebookReader(self.scope(), keys, evaluates=evaluates)
+        return NotebookReader(self._scope(), keys, evaluates=evaluates)
 
     @contextmanager
     def _showing(
@@ -197,12 +209,12 @@ class CellRunner:
             answer, self.shell, owns_cell=owns_cell, live=options.live
         )
         if options.out is not None and self.shell is not None:
-            check_free(self.scope(), answer, options.out)
+            check_free(self._scope(), answer, options.out)
         try:
             yield display
         finally:
             if answer.messages and self.shell is not None:
-                keep(self.scope(), answer, display.problem, options.out, options.quiet)
+                keep(self._scope(), answer, display.problem, options.out, options.quiet)
         if display.code:
             self.offer(answer, display.code)
         if display.error:
@@ -212,5 +224,5 @@ class CellRunner:
         """Return the schema that `--schema` names: of a variable, else of a file."""
         if name is None or self.shell is None:
             return None
-        variables = self.scope().variables
+        variables = self._scope().variables
         return variables[name] if name in variables else load(name)

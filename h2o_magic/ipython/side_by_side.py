@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.display.columns import Column, Columns
 from h2o_magic.ipython.display.result import render
 from h2o_magic.ipython.interrupts import AnswerStopped
-from h2o_magic.ipython.kept import keep_value
 from h2o_magic.ipython.options import AskOptions
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering import footer
@@ -22,7 +21,7 @@ from h2o_magic.rendering.answer_text import AnswerText
 from h2o_magic.rendering.literal import literal
 
 if TYPE_CHECKING:
-    from h2o_magic.ipython.cell import CellRunner
+    from IPython.core.interactiveshell import InteractiveShell
 
 #: What can stand in a column; code would go into as many cells.
 _FORMATS = ("markdown", "text", "json", "table", "math")
@@ -68,45 +67,50 @@ def models_of(session: Session, options: AskOptions) -> tuple[str, ...]:
 
 
 def ask(
-    runner: CellRunner,
+    shell: InteractiveShell | None,
+    session: Session,
     models: tuple[str, ...],
     prompt: Prompt,
+    *,
     settings: Mapping[str, Any],
     options: AskOptions,
+    keep: Callable[[Answers], None],
 ) -> Answers:
     """Ask all, show their answers side by side as they come, and return them.
+
+    `keep` gets them, however they end.
 
     With `--use`, answers that are there already are shown again, and one is chosen. An
     error of one model stands in its column; that of all is raised.
     """
     asked = {name: value for name, value in settings.items() if name != "model"}
-    wanted = asked.get("format") or runner.session.settings["format"]
+    wanted = asked.get("format") or session.settings["format"]
     if wanted not in _FORMATS:
         raise ConfigurationError(
             f"%%h2o --as: several models answer as {', '.join(_FORMATS)}, got {wanted}"
         )
-    group = runner.session.ask_side_by_side(prompt, models, **asked)
-    columns = Columns(runner.shell, models, live=options.live)
+    group = session.ask_side_by_side(prompt, models, **asked)
+    columns = Columns(shell, models, live=options.live)
     answers = Answers()
     try:
         with columns:
-            if not _show_earlier(runner, group, columns, answers, options):
+            if not _show_earlier(session, group, columns, answers, options):
                 _Cell(group, columns, answers, options.use).run()
     finally:
-        if answers and runner.shell is not None:
-            keep_value(runner.scope(), answers, options.out, options.quiet)
+        if answers:
+            keep(answers)
     return answers
 
 
 def _show_earlier(
-    runner: CellRunner,
+    session: Session,
     group: SideBySide,
     columns: Columns,
     answers: Answers,
     options: AskOptions,
 ) -> bool:
     """Show the answers that the cell has, if one is to be used and all are there."""
-    conversation, question = runner.session.conversation, group.answers[0].question
+    conversation, question = session.conversation, group.answers[0].question
     if options.use is None or options.fresh:
         return False
     models = [answer.question.model for answer in group.answers]

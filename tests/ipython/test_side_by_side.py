@@ -12,8 +12,10 @@ from IPython.core.error import UsageError
 from IPython.core.interactiveshell import InteractiveShell
 
 import h2o_magic
+from h2o_magic.conversation.notifications import ThreadChanged
 from h2o_magic.conversation.session import Session
 from h2o_magic.conversation.side_by_side import earlier, use_version
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.rendering.answer_text import AnswerText
 from tests.backends.scripted import ScriptedServer
@@ -184,6 +186,26 @@ def test_an_error_of_one_stands_in_its_column(
     assert "no such luck" in said[failing].error
     assert f"── {failing} ──\n\n■ " in capsys.readouterr().out
     assert [turn.answer for turn in session.turns()] == [f"answer of {other}"]
+
+
+def test_the_others_go_on_when_the_first_has_failed(
+    session: Session, script: Script
+) -> None:
+    gate = threading.Event()
+    script.update(a=400, b=["b begins", gate, " and ends"])
+    group = session.ask_side_by_side("hi", ["a", "b"])
+
+    def go_on(told: object) -> None:
+        if isinstance(told, ThreadChanged):  # the turn of `a` was taken back
+            gate.set()
+
+    end = session.listen(go_on)
+    group.ask()
+    end()
+    assert group.answers[1].text == "b begins and ends"
+    assert session.turn(1).answer == "b begins and ends"
+    with pytest.raises(ConfigurationError, match="a has no complete answer"):
+        group.use("a")
 
 
 def test_an_error_of_all_is_raised(
