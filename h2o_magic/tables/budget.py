@@ -45,18 +45,6 @@ class Budget(Pacing):
         self._is_used = left <= 0 and not in_flight
         return max(min(room, left - in_flight), 0)
 
-    def wait(self) -> float | None:
-        return self._pace.wait()
-
-    def sent(self, requests: int) -> None:
-        self._pace.sent(requests)
-
-    def answered(self, seconds: float, limit: RateLimit | None = None) -> None:
-        self._pace.answered(seconds, limit)
-
-    def busy(self, wait: float | None) -> None:
-        self._pace.busy(wait)
-
     def used(self) -> str:
         """Return why the run cannot go on; nothing while it can."""
         if not self._is_used or self._amount is None:

@@ -45,7 +45,7 @@ class RowsServer:
 
 @contextmanager
 def rows_server(**options: object) -> Iterator[RowsServer]:
-    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, `key`, `count`."""
+    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, ..."""
     words = [f"--{name}={value}" for name, value in options.items()]
     process = subprocess.Popen(
         [sys.executable, "-m", PROGRAM, *words], stdout=subprocess.PIPE, text=True
@@ -67,7 +67,7 @@ class _Limits:
         self._left, self._at = float(self._rate or 0), time.monotonic()
 
     def admit(self) -> tuple[bool, float, int]:
-        """Return whether a request is admitted, else the seconds to wait; what is left."""
+        """Return whether a request is admitted, the wait if not, and what is left."""
         if not self._rate:
             return True, 0.0, 0
         now = time.monotonic()
@@ -100,9 +100,9 @@ class _Server:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if self.options.key:
-            if request.headers.get("Authorization") != f"Bearer {self.options.key}":
-                return _error(401, "Incorrect API key provided", "invalid_api_key")
+        given = request.headers.get("Authorization")
+        if self.options.key and given != f"Bearer {self.options.key}":
+            return _error(401, "Incorrect API key provided", "invalid_api_key")
         question = body["messages"][-1]["content"]
         admitted, wait, left = self.limits.admit()
         self.requests += 1
@@ -241,7 +241,7 @@ async def _main(options: argparse.Namespace) -> None:
     site = web.TCPSite(runner, "127.0.0.1", options.port, backlog=1024)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    print(f"http://127.0.0.1:{port}", flush=True)
+    print(f"http://127.0.0.1:{port}", flush=True)  # noqa: T201 - who started it reads
     await asyncio.sleep(3600)
 
 
