@@ -229,7 +229,9 @@ def test_labels_that_are_no_texts_are_columns_and_stay() -> None:
         [["x", "y"]], columns=pandas.MultiIndex.from_tuples([("a", "b"), ("a", "c")])
     )
     assert read(levels, "('a', 'c')") == [("y",)]
-    assert given(levels, {"answer": "text"}).columns[-1] == ("answer", "")
+    found = given(levels, {"answer": "text"})
+    assert found.columns[-1] == ("answer", "")
+    assert rows_of(found).names == ("('a', 'b')", "('a', 'c')", "answer")
 
 
 def test_columns_of_categories_get_new_ones() -> None:

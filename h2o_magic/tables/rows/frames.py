@@ -75,7 +75,8 @@ class PandasRows(FrameRows):
         if is_from(frame, "pandas", "Series"):
             frame = frame.to_frame(VALUE if frame.name is None else frame.name)
         # Columns that are added to it meanwhile are none of the run's.
-        super().__init__(frame.copy(deep=False), frame.columns, len(frame))
+        names = [_name(label) for label in frame.columns]
+        super().__init__(frame.copy(deep=False), names, len(frame))
         self._pandas = pandas = importlib.import_module("pandas")
         # Texts are objects in pandas 2; floats have NaN for what is missing, which
         # numpy and all that draws know, and integers and booleans have no such value.
@@ -110,6 +111,13 @@ class PandasRows(FrameRows):
             label = (name, *[""] * (levels - 1)) if levels > 1 else name
             frame[label] = column.array  # by place: an index may have equal labels
         return frame
+
+
+def _name(label: object) -> object:
+    """Return a label; of several levels, the first if the others say nothing."""
+    if isinstance(label, tuple) and label and not any(label[1:]):
+        return label[0]
+    return label
 
 
 class PolarsRows(FrameRows):
