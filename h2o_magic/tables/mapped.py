@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
+from itertools import repeat
 from operator import index
 
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.rows import BATCH, ColumnBatch
+from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
 from h2o_magic.tables.usage import RunUsage
 
@@ -22,6 +24,8 @@ _WITHOUT = {
     "failed": "not asked: the run ended early",
 }
 _REMOVED = "its answer was removed from where answers are kept"
+
+Texts = Mapping[bytes, str]
 
 
 class MappedTable:
@@ -50,11 +54,22 @@ class MappedTable:
 
     @cached_property
     def table(self) -> object:
-        """The table, with the columns of the answers and ``error``."""
+        """The table with the answers and ``error``; of a file, the path of another."""
         try:
-            return self._job.rows.with_columns(self._columns.kinds, self._batches())
+            return self._job.rows.with_columns(self._columns.kinds, self._answers())
         finally:
             self._store.close()
+
+    @cached_property
+    def errors(self) -> object:
+        """The rows that have no answer, with ``error``; a file's by their numbers."""
+        try:
+            found = dict(self._failed())
+        finally:
+            self._store.close()
+        rows = self._job.rows.take(list(found))
+        errors = ((error,) for error in found.values())
+        return rows.with_columns({self._columns.error: "text"}, errors)
 
     @property
     def usage(self) -> RunUsage:
@@ -113,54 +128,64 @@ class MappedTable:
     def _failed_keys(self) -> set[bytes]:
         return {
             key
-            for keys in self._key_batches()
+            for keys in self._batches()
             for key in self._store.errors(keys)
             if any(key[:-8])  # else it has no question
         }
 
     def _distinct_answers(self) -> Iterator[RowAnswer]:
         seen: set[bytes] = set()
-        for keys in self._key_batches():
+        for keys in self._batches():
             new = [key for key in dict.fromkeys(keys) if key not in seen]
             seen.update(new)
             yield from self._store.answers(new).values()
 
-    def _key_batches(self) -> Iterator[list[bytes]]:
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return len(self._keys) // KEY if count is None else count
+
+    def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _answers(self) -> Iterator[Row]:
+        """Yield the new values of each row, and what those that were not asked have."""
+        values = self._columns.values
+        for texts, errors, keys in self._found():
+            for key in keys:
+                if key in errors:
+                    yield values(None, errors[key])
+                elif key in texts:
+                    yield values(texts[key], None)
+                else:
+                    yield values(None, self._without())
+        yield from repeat(values(None, self._without()))
+
+    def _failed(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of rows without an answer, and why."""
+        start = 0
+        for texts, errors, keys in self._found():
+            for number, key in enumerate(keys, start):
+                if key in errors or key not in texts:
+                    yield number, errors.get(key) or self._without()
+            start += len(keys)
+        for number in range(start, len(self)):
+            yield number, self._without()
+
+    def _found(self) -> Iterator[tuple[Texts, Texts, list[bytes]]]:
+        """Yield answers, errors and keys of some rows at a time."""
+        for keys in self._batches():
+            # A row that failed stays so, though a later run may have its answer.
+            errors = self._store.errors(keys) if self.progress.errors else {}
+            yield self._store.texts(keys), errors, keys
+
+    def _without(self) -> str:
+        return _WITHOUT.get(self.progress.state, _REMOVED)
+
+    def _batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
             yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
-
-    def _batches(self) -> Iterator[ColumnBatch]:
-        for keys in self._key_batches():
-            yield self._batch(keys)
-        left = (self._job.rows.count or 0) - len(self._keys) // KEY
-        while left > 0:  # rows that were not read
-            yield self._by_column([self._without()] * min(left, BATCH))
-            left -= BATCH
-
-    def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
-        # A row that failed stays so, though a later run may have its answer.
-        errors = self._store.errors(keys) if self.progress.errors else {}
-        texts = self._store.texts(keys)
-        values = self._columns.values
-        return self._by_column(
-            [
-                values(None, errors[key])
-                if key in errors
-                else values(texts[key], None)
-                if key in texts
-                else self._without()
-                for key in keys
-            ]
-        )
-
-    def _without(self) -> tuple[object, ...]:
-        why = _WITHOUT.get(self.progress.state, _REMOVED)
-        return self._columns.values(None, why)
-
-    def _by_column(self, rows: Sequence[tuple[object, ...]]) -> ColumnBatch:
-        columns = zip(*rows, strict=True)
-        return {
-            name: list(values)
-            for name, values in zip(self._columns.kinds, columns, strict=True)
-        }
