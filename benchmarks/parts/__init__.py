@@ -62,6 +62,7 @@ PARTS = {
     "panel": "the chat panel in JupyterLab",
     "extension": "JupyterLab's start with the extension, and without",
     "local_server": "the local server beside its engine, and with many streams",
+    "local_rows": "rows of a table on the local server, and what they share",
     "clients": "other libraries' own calls, to the engine's own server and to ours",
     "real_model": "SmolLM2-135M: its texts, right answers, and wait for the first text",
 }

@@ -8,14 +8,14 @@ import json
 
 from h2o_magic.server.engine_process import EngineProcess
 from h2o_magic.server.loading import configure
-from h2o_magic.weights.files import BUILT_IN, find_weights
+from h2o_magic.weights.files import find_weights
 from h2o_magic.weights.memory import default_memory, plan_memory
 
 
-async def _serve(slots: int) -> None:
-    weights = find_weights("demo")
-    if weights is None or weights.path.parent != BUILT_IN:
-        raise RuntimeError("expected the demo weights")
+async def _serve(model: str, slots: int) -> None:
+    weights = find_weights(model)
+    if weights is None or weights.is_stand_in:
+        raise RuntimeError(f"expected the weights of {model}")
     config = configure(weights, plan_memory(weights.path, slots, default_memory()))
     process, url = await EngineProcess.start(config, weights.size)
     url = f"{url}{config.prefix}/v1/chat/completions"
@@ -27,7 +27,9 @@ def main() -> None:
     """Serve until the process is ended; print the address first."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--slots", type=int, required=True)
-    asyncio.run(_serve(parser.parse_args().slots))
+    parser.add_argument("--model", default="demo", help="a name, or a GGUF file")
+    options = parser.parse_args()
+    asyncio.run(_serve(options.model, options.slots))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 """What a backend yields during an answer: one class for each kind of event.
 
 The order is: any number of `TextDelta`, `ReasoningDelta` and `Replaced`, with `Source`,
-`Notice`, `Usage` and `RateLimit` anywhere between, then exactly one `Finished`. A backend that
-cannot end like this raises a :class:`~h2o_magic.errors.BackendError` instead.
+`Notice`, `Usage` and `RateLimit` anywhere between, then exactly one `Finished`. A
+backend that cannot end like this raises a :class:`~h2o_magic.errors.BackendError`
+instead.
 """
 
 from __future__ import annotations

@@ -31,6 +31,11 @@ def ledger_file() -> Path:
     return _home(platformdirs.user_data_path) / "tables.sqlite3"
 
 
+def written_file() -> Path:
+    """The files that runs over tables have written."""
+    return _home(platformdirs.user_data_path) / "tables-written.json"
+
+
 def answers_folder() -> Path:
     """The user's own store of answers that are replayed."""
     return _home(platformdirs.user_data_path) / "answers"

@@ -7,11 +7,11 @@ the key of the cell that asks, and keeps the turn however the answer ends.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.backends.base import Backend
 from h2o_magic.backends.local import locate
@@ -40,6 +40,7 @@ from h2o_magic.prompts.prompt import Prompt
 # Most questions do without it, and the first answer would wait for the import.
 if TYPE_CHECKING:
     from h2o_magic.conversation.preview import Preview
+    from h2o_magic.conversation.side_by_side import SideBySide
     from h2o_magic.conversation.table_question import TableQuestion
     from h2o_magic.weights.progress import PullEvent
 
@@ -229,6 +230,21 @@ class Session:
             _of_cell(asked, cell, self._cells), self.conversation, self.connection
         )
 
+    def ask_side_by_side(
+        self, question: str | Prompt, models: Sequence[str], **options: Any
+    ) -> SideBySide:
+        """Ask several models the same at once, and return their answers to come.
+
+        `options` and errors are those of :meth:`ask`. The answers are versions of one
+        turn, in which that of the first model counts until another is chosen.
+        """
+        from h2o_magic.conversation.side_by_side import SideBySide  # noqa: PLC0415 - few do
+
+        asked = self.ask(question, model=models[0], **options).question
+        resolved = map(self.connection.resolve, models)
+        questions = [replace(asked, model=model) for model in resolved]
+        return SideBySide(questions, self.conversation, self.connection)
+
     def preview(
         self,
         question: str | Prompt,
@@ -269,11 +285,13 @@ class Session:
         schema: object = None,
         fresh: bool = False,
         folder: bool = False,
+        servers: Sequence[str] = (),
         **options: object,
     ) -> TableQuestion:
         """Prepare a question for all rows of a table, outside the conversation.
 
-        With `folder`, their answers are where the setting ``replay`` says. The errors
+        With `folder`, their answers are where the setting ``replay`` says. `servers`
+        share the rows, by name or address; without any, it is the session's. The errors
         are those of :meth:`ask`, and of asking.
         """
         from h2o_magic.conversation.table_question import table_question  # noqa: PLC0415 - few ask tables
@@ -281,7 +299,16 @@ class Session:
         asked = self._builder.question(
             question, options, history=False, schema=schema, fresh=fresh
         )
-        return table_question(asked, self.record, self.connection, folder=folder)
+        return table_question(
+            asked, self.record, self.connection, folder=folder, servers=servers
+        )
+
+    def cell_key(self, thread: str) -> str | None:
+        """Return the key of the running cell's next turn in a thread, and count it.
+
+        None if no cell runs, or the front end gives none.
+        """
+        return self._cells(thread, True)
 
     def context_use(
         self, question: str, *, more: int = 0, replaces: Turn | None = None
@@ -480,6 +507,7 @@ class Session:
     choose_version = _of_conversation(Conversation.choose_version)
     coming = _of_conversation(Conversation.coming)
     stop = _of_conversation(Conversation.stop)
+    stop_runs = _of_conversation(Conversation.stop_runs)
     listen = _of_conversation(Conversation.listen)
     draft = _of_conversation(Conversation.draft)
     keep_draft = _of_conversation(Conversation.keep_draft)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.ipython.display.answer import AnswerDisplay
 from h2o_magic.ipython.display.views import show_markdown
 from h2o_magic.ipython.interrupts import AnswerError
-from h2o_magic.ipython.kept import check_free, keep
+from h2o_magic.ipython.kept import check_free, keep, keep_value
 from h2o_magic.ipython.options import AskOptions, parse_cell_line, retry_settings
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.prompt import Prompt
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from h2o_magic.chat_panel import Panel, Place
     from h2o_magic.ipython.reader import NotebookReader
     from h2o_magic.ipython.sessions import NotebookState
+    from h2o_magic.ipython.side_by_side import Answers
+    from h2o_magic.tables.mapped import MappedTable
 
 
 class CellRunner:
@@ -56,7 +59,7 @@ class CellRunner:
         """The notebook's session."""
         return self._state.session
 
-    def run(self, line: str) -> Answer | None:
+    def run(self, line: str) -> Answer | Answers | None:
         """Run the command that a ``%h2o`` line begins with; return what it asked."""
         from h2o_magic.ipython import commands  # noqa: PLC0415 - a cell needs none
 
@@ -69,7 +72,7 @@ class CellRunner:
         *,
         whole: bool = False,
         owns_cell: bool = False,
-    ) -> Answer | None:
+    ) -> Answer | Answers | None:
         """Ask `question`, show the answer as it comes, and return it.
 
         None if help or a preview was shown instead. `whole` if it is a cell of its own,
@@ -99,6 +102,19 @@ class CellRunner:
             plain = preview_plain(preview)
             show_markdown(self.shell, preview_markdown(preview), plain)
             return None
+        if options.use or "," in str(settings.get("model")):
+            from h2o_magic.ipython import side_by_side  # noqa: PLC0415 - few cells
+
+            if models := side_by_side.models_of(self.session, options):
+                return side_by_side.ask(
+                    self.shell,
+                    self.session,
+                    models,
+                    prompt,
+                    settings=settings,
+                    options=options,
+                    keep=partial(self._keep, options),
+                )
         answer = self.session.ask(prompt, **settings)
         answer.question = replace(answer.question, shown=whole)
         with self._showing(answer, options, owns_cell) as display:
@@ -111,6 +127,17 @@ class CellRunner:
         with self._showing(answer, options, False) as display:
             display.stream()
         return answer
+
+    def map(self, line: str, prompt: str) -> MappedTable | None:
+        """Ask a prompt for each row of the table that a line names.
+
+        None if help or a preview was shown instead.
+        """
+        from h2o_magic.ipython.map_options import parse_map_line  # noqa: PLC0415 - few cells do
+        from h2o_magic.ipython.table_mapper import TableMapper  # noqa: PLC0415
+
+        options = parse_map_line(line, self.option)
+        return TableMapper(self.session, self._scope()).cell(options, prompt)
 
     def offer(self, answer: Answer, code: str) -> None:
         """Put an answer's code into a new cell below, unless the notebook has it.
@@ -159,6 +186,10 @@ class CellRunner:
     def _evaluates(self, options: AskOptions, question: str) -> bool:
         setting = self.session.settings["evaluate"]
         return "{" in question and options.settings.get("evaluate", setting) is True
+
+    def _keep(self, options: AskOptions, value: object) -> None:
+        if self.shell is not None:
+            keep_value(self._scope(), value, options.out, options.quiet)
 
     def _scope(self) -> Scope:
         return Scope(self.shell, self._frame, self._errors)

@@ -123,6 +123,8 @@ def _answer_to(request: Request) -> str:
 
 def _fitting(schema: Mapping[str, Any]) -> object:
     """Return a value that fits a simple schema."""
+    if "enum" in schema:
+        return schema["enum"][0]
     match schema.get("type"):
         case "object":
             return {k: _fitting(s) for k, s in schema.get("properties", {}).items()}
@@ -130,6 +132,8 @@ def _fitting(schema: Mapping[str, Any]) -> object:
             return [_fitting(schema["items"])]
         case "integer" | "number":
             return 1
+        case "boolean":
+            return True
     return "Lima"
 
 

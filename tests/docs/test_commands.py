@@ -48,6 +48,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.commands import SUBCOMMANDS, find
 from h2o_magic.ipython.commands.usage import parse, parse_usage
 from h2o_magic.ipython.magics import H2OMagics
+from h2o_magic.ipython.map_options import map_actions, parse_map_line
 from h2o_magic.ipython.options import help_rows, parse_cell_line
 from h2o_magic.rendering.answer_text import AnswerText
 from tests.docs.machine import Machine, machine
@@ -59,11 +60,14 @@ pytestmark = pytest.mark.filterwarnings("ignore::h2o_magic.errors.DemoWeightsWar
 #: What stands for the words of a subcommand's usage.
 _WORDS = {"N": "3", "NEW": "ideas", "FILE": "new.json"}
 
-#: Every option of a question or of a subcommand.
+#: The options of a table's cell.
+_OF_TABLES = [action.option_strings for action in map_actions()]
+#: Every option of a question, a table's cell or a subcommand.
 _OPTIONS = {
     name
     for text in (
         *(row[0] for row in help_rows()),
+        *(" ".join(names) for names in _OF_TABLES),
         *(command.usage for command in SUBCOMMANDS.values()),
     )
     for name in re.findall(r"--[a-z-]+", text)
@@ -113,7 +117,9 @@ def _is_cell(fence: Fence) -> bool:
 def _as_cell(here: Machine, code: str) -> None:
     if _names_only(code):
         return
-    if code.startswith("%%h2o"):
+    if code.startswith("%%h2o map "):
+        code += "\nHow much does it rain in {city}?"
+    elif code.startswith("%%h2o"):
         code += "\nHow do I set a seed?"
     with here.notebook() as notebook:
         notebook.prepare(code)
@@ -122,6 +128,8 @@ def _as_cell(here: Machine, code: str) -> None:
 
 def _names_only(line: str) -> bool:
     """Return whether a line is the name of a command that needs more than its name."""
+    if line == "%%h2o map":
+        return True
     word, _, name = line.partition(" ")
     command = find(name) if word == "%h2o" and name else None
     return command is not None and bool(parse_usage(name, command.usage).required)
@@ -150,6 +158,7 @@ def _as_option(here: Machine, code: str) -> None:
 def _commands_with(option: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Yield cells that an option could stand in, and what raises if it does not."""
     yield f"%%h2o {option}", partial(parse_cell_line, option)
+    yield f"%%h2o map df {option}", partial(parse_map_line, f"df {option}")
     for name, command in SUBCOMMANDS.items():
         if not command.free:
             rest = " ".join([*_words(name, command.usage), option])
@@ -238,6 +247,11 @@ def test_every_option_of_a_question_is_documented() -> None:
     rows = [re.findall(r"--[a-z-]+", row[0]) for row in help_rows()]
     known = [names for names in rows if not any(f"{n}" in _TEXT for n in names)]
     assert known == []
+
+
+def test_every_option_of_a_table_is_documented() -> None:
+    missing = [names for names in _OF_TABLES if not any(f"{n}" in _TEXT for n in names)]
+    assert missing == []
 
 
 def test_every_option_of_a_subcommand_is_documented() -> None:

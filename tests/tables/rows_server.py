@@ -45,7 +45,7 @@ class RowsServer:
 
 @contextmanager
 def rows_server(**options: object) -> Iterator[RowsServer]:
-    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, `key`."""
+    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, ..."""
     words = [f"--{name}={value}" for name, value in options.items()]
     process = subprocess.Popen(
         [sys.executable, "-m", PROGRAM, *words], stdout=subprocess.PIPE, text=True
@@ -67,7 +67,7 @@ class _Limits:
         self._left, self._at = float(self._rate or 0), time.monotonic()
 
     def admit(self) -> tuple[bool, float, int]:
-        """Return whether a request is admitted, else the seconds to wait; what is left."""
+        """Return whether a request is admitted, the wait if not, and what is left."""
         if not self._rate:
             return True, 0.0, 0
         now = time.monotonic()
@@ -100,9 +100,9 @@ class _Server:
 
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
-        if self.options.key:
-            if request.headers.get("Authorization") != f"Bearer {self.options.key}":
-                return _error(401, "Incorrect API key provided", "invalid_api_key")
+        given = request.headers.get("Authorization")
+        if self.options.key and given != f"Bearer {self.options.key}":
+            return _error(401, "Incorrect API key provided", "invalid_api_key")
         question = body["messages"][-1]["content"]
         admitted, wait, left = self.limits.admit()
         self.requests += 1
@@ -130,7 +130,12 @@ class _Server:
             headers["x-ratelimit-remaining-requests"] = str(left)
             headers["x-ratelimit-limit-requests"] = str(self.options.rate)
             headers["x-ratelimit-reset-requests"] = f"{wait:.3f}s"
-        return web.Response(body=_stream(body["model"], text, reason), headers=headers)
+        usage = (20, 5)
+        if self.options.count:  # by what is read and written
+            asked = sum(len(message["content"]) for message in body["messages"])
+            usage = (asked // 4 + 1, len(text) // 4 + 1)
+        stream = _stream(body["model"], text, reason, usage)
+        return web.Response(body=stream, headers=headers)
 
     async def models(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -160,7 +165,7 @@ def _answer(body: dict[str, Any], times: int) -> tuple[int, str, str]:
     """Return status, text and finish reason, as the words in a question say.
 
     ``FAIL`` is refused, ``CUT`` cut off, ``BAD`` is no JSON but for its repair, and
-    ``WORSE`` never is; ``ONCE`` is refused at first.
+    ``WORSE`` never is; ``ONCE`` is refused at first; ``SAY x`` is answered with x.
     """
     messages = [message["content"] for message in body["messages"]]
     question, repaired = (
@@ -173,6 +178,8 @@ def _answer(body: dict[str, Any], times: int) -> tuple[int, str, str]:
     asked = " ".join(messages)
     if "FAIL" in asked or ("ONCE" in asked and times == 1):
         return 400, "this row cannot be answered", ""
+    if question.startswith("SAY ") and not repaired:
+        return 200, question[4:], "stop"
     if "CUT" in asked:
         return 200, "An answer that has no", "length"
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
@@ -193,7 +200,7 @@ def _fitting(schema: dict[str, Any], size: int) -> Any:
     return values.get(kind, f"text of {size}") if kind != "array" else []
 
 
-def _stream(model: str, text: str, reason: str) -> bytes:
+def _stream(model: str, text: str, reason: str, usage: tuple[int, int]) -> bytes:
     base = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": model}
     chunks: list[dict[str, Any]] = [
         {
@@ -204,7 +211,11 @@ def _stream(model: str, text: str, reason: str) -> bytes:
         {
             **base,
             "choices": [],
-            "usage": {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25},
+            "usage": {
+                "prompt_tokens": usage[0],
+                "completion_tokens": usage[1],
+                "total_tokens": sum(usage),
+            },
         },
     ]
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
@@ -230,7 +241,7 @@ async def _main(options: argparse.Namespace) -> None:
     site = web.TCPSite(runner, "127.0.0.1", options.port, backlog=1024)
     await site.start()
     port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    print(f"http://127.0.0.1:{port}", flush=True)
+    print(f"http://127.0.0.1:{port}", flush=True)  # noqa: T201 - who started it reads
     await asyncio.sleep(3600)
 
 
@@ -243,4 +254,5 @@ if __name__ == "__main__":
     parser.add_argument("--window", type=int, default=0)
     parser.add_argument("--headers", type=int, default=1)
     parser.add_argument("--key", default="")
+    parser.add_argument("--count", type=int, default=0)
     asyncio.run(_main(parser.parse_args()))

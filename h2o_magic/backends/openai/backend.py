@@ -107,7 +107,8 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
             return count_tokens(client, model, messages)
 
     def body(self, request: ChatRequest) -> Mapping[str, Any]:
-        return body_for(self.connect(), request).document
+        client = self.connect()
+        return body_for(client, request, for_rows=self._for_rows).document
 
     def _open(self, endpoint: Endpoint) -> OpenAIClient:
         flavour = "h2o_magic" if self._may_move else None
@@ -144,7 +145,9 @@ class OpenAIQuestion:
     ) -> Generator[Event, None, None]:
         request = self._request
         if self._body is None:
-            self._body = body_for(client, request, cancellation)
+            self._body = body_for(
+                client, request, cancellation, for_rows=self._for_rows
+            )
         schema, stop = request.schema, request.parameters.get("stop", ())
         enforced = schema is not None and enforces(schema, client.flavour(cancellation))
         # Closing the body, as whatever ends this does, stops the server's work.
@@ -182,13 +185,17 @@ class OpenAIQuestion:
 
 
 def body_for(
-    client: OpenAIClient, request: ChatRequest, cancellation: Cancellation | None = None
+    client: OpenAIClient,
+    request: ChatRequest,
+    cancellation: Cancellation | None = None,
+    *,
+    for_rows: bool = False,
 ) -> Body:
     """Return the body of a question; asks what the server is if that matters."""
     flavour = client.known_flavour or "standard"
     if needs_flavour(request):
         flavour = client.flavour(cancellation)
-    body = make_body(request, flavour, client.url)
+    body = make_body(request, flavour, client.url, for_rows=for_rows)
     refused = client.refused(request.model)
     return body.without(refused) if refused else body
 

@@ -95,7 +95,9 @@ def is_repeatable(parameters: Mapping[str, Value]) -> bool:
     return greedy or "seed" in parameters
 
 
-def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
+def make_body(
+    request: ChatRequest, flavour: str, server: str, *, for_rows: bool = False
+) -> Body:
     fields, origins = _fields(request.parameters, flavour, server)
     document: dict[str, Any] = {
         "model": request.model,
@@ -112,8 +114,10 @@ def make_body(request: ChatRequest, flavour: str, server: str) -> Body:
     for field, value in _extra(request.parameters).items():
         _refuse_twice(field, document, flavour)
         document[field], origins[field] = value, "extra"
-    if flavour == "h2o_magic" and is_repeatable(request.parameters):
-        # Reading only the new part of a prompt rounds differently from reading it all.
+    alone = flavour == "h2o_magic" and not for_rows
+    if alone and is_repeatable(request.parameters):
+        # Reading only the new part of a prompt rounds differently from reading it all;
+        # so does answering rows at once, whose prefix would be read for each of them.
         document.setdefault("cache_prompt", False)
     return Body(document, origins)
 

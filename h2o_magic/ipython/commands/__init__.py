@@ -17,6 +17,7 @@ from h2o_magic.ipython.commands import (
     history,
     models,
     presets,
+    runs,
     status,
     threads,
     usage,
@@ -30,6 +31,7 @@ from h2o_magic.rendering import tables
 
 if TYPE_CHECKING:
     from h2o_magic.chat_panel import Place
+    from h2o_magic.ipython.side_by_side import Answers
 
 _SYNONYMS = {
     "": "help",
@@ -42,7 +44,7 @@ _SYNONYMS = {
 __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
-def run(context: CommandContext, line: str) -> Answer | None:
+def run(context: CommandContext, line: str) -> Answer | Answers | None:
     """Run the command that `line` begins with, and return the answer of one that asks.
 
     Without a command, show help.
@@ -77,7 +79,7 @@ def find(name: str) -> Subcommand | None:
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def ask(context: CommandContext, args: Arguments) -> Answer | None:
+def ask(context: CommandContext, args: Arguments) -> Answer | Answers | None:
     """Ask on one line."""
     return context.ask(*parse_ask(args.rest, context.option))
 
@@ -127,6 +129,7 @@ _GROUPS = {
         Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
+    "prompts over tables": (Subcommand("[--forget ID]", runs.runs),),
     "models, server and help": (
         Subcommand("", status.status),
         Subcommand(

@@ -19,6 +19,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta, Usage
 from h2o_magic.chat.turns import Turn
+from h2o_magic.config import paths
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.models import MODELS
 from h2o_magic.config.settings import Settings
@@ -31,6 +32,10 @@ from h2o_magic.ipython.commands.output import fill
 from h2o_magic.ipython.commands.usage import parse
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions
+from h2o_magic.tables.ledger import Ledger
+from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
+from h2o_magic.tables.outcome import RowAnswer
+from h2o_magic.tables.progress import Progress
 from h2o_magic.weights.progress import PullProgress
 from tests.shells import ipython
 
@@ -1149,3 +1154,49 @@ def test_a_change_of_another_thread_says_how_to_take_it_back_there(
     assert bench.run("reset --thread 'my ideas'").endswith(how)
     bench.run("undo --thread 'my ideas'")
     assert bench.run("reset --all").endswith("`%h2o undo` reverts this.")
+
+
+# Runs over tables
+
+
+def kept_run(*answers: str) -> None:
+    facts = RunFacts("reviews", "Rate: {text} | now", "mock")
+    run = LedgerAnswers(Ledger(paths.ledger_file(), pytest.fail), facts)
+    for number, answer in enumerate(answers):
+        run.put(number.to_bytes(32, "big"), "?", RowAnswer(answer, 10, 2))
+    progress = Progress(3, done=2, known=0, errors=1, prompt_tokens=1200)
+    progress.end("failed", "the key is wrong")
+    run.flush(progress)
+    run.close()
+
+
+def test_runs_are_listed_with_their_size_and_forgotten(bench: Bench) -> None:
+    assert bench.plain("runs") == "No run over a table is kept yet."
+    assert not paths.ledger_file().exists()
+    kept_run("A", "B")
+    kept_run()
+    plain = bench.plain("runs")
+    (row,) = [line for line in plain.splitlines() if line.startswith("1 ")]
+    for part in ("reviews", "Rate: {text} | now", "2 of 3", "1,200", "the key is"):
+        assert part in row
+    assert "tables.sqlite3" in plain
+    assert bench.plain("runs --forget 1") == "Removed 2 answers of run 1."
+    assert "\n2 " in bench.plain("runs")
+    assert bench.plain("runs --forget all") == "Removed 0 answers of all runs."
+    assert bench.plain("runs") == "No run over a table is kept yet."
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("runs --forget 9", "there is no run 9: `%h2o runs` lists them"),
+        ("runs --forget last", "expected the number of a run, or `all`, after"),
+    ],
+    ids=["no such run", "no number"],
+)
+def test_only_runs_that_are_there_are_forgotten(
+    bench: Bench, typed: str, said: str
+) -> None:
+    kept_run("A")
+    assert said in bench.refused(typed)
+    assert len(bench.plain("runs").splitlines()) > 2
