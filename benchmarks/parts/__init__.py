@@ -57,6 +57,7 @@ PARTS = {
     "slow_link": "text over 100 ms and 1 Mbit/s between server and kernel",
     "describing": "a table of a million rows in a prompt: time and memory",
     "replay": "a folder of stored answers: look-ups and writes",
+    "tables": "one prompt over a table: cost, slots and limits",
     "package": "the size of the wheel, and what an installation adds",
     "panel": "the chat panel in JupyterLab",
     "extension": "JupyterLab's start with the extension, and without",
