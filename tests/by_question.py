@@ -1,4 +1,4 @@
-"""A server of the OpenAI dialect whose answer depends on the question."""
+"""A server of the OpenAI dialect whose answer depends on the question, or the model."""
 
 from __future__ import annotations
 
@@ -24,8 +24,11 @@ Steps = Sequence[str | threading.Event | object]
 
 
 @contextmanager
-def answering(answers: Mapping[str, Steps]) -> Iterator[ScriptedServer]:
-    """Serve answers by question; another question is answered with ``re: `` and it."""
+def answering(answers: Mapping[str, Steps | int]) -> Iterator[ScriptedServer]:
+    """Serve answers by question or model; another is answered with ``re: `` and it.
+
+    In place of the steps, a number is the status of an error.
+    """
 
     def script(request: Request) -> Answer:
         if request.path.endswith("/models"):
@@ -33,7 +36,10 @@ def answering(answers: Mapping[str, Steps]) -> Iterator[ScriptedServer]:
         if not request.path.endswith("/chat/completions"):
             return document({}, status=404)
         question = request.json["messages"][-1]["content"]
-        return _answer(answers.get(question, [f"re: {question}"]))
+        steps = answers.get(question, answers.get(request.json["model"]))
+        if isinstance(steps, int):
+            return document({"error": {"message": "no such luck"}}, status=steps)
+        return _answer([f"re: {question}"] if steps is None else steps)
 
     with serving(script) as server:
         yield server

@@ -58,9 +58,12 @@ class Block:
         return "".join((self.before, *parts, self.after))
 
 
-def as_html(markdown: str, *, breaks: bool = False) -> str:
-    """Return untrusted Markdown as safe HTML; `breaks` keeps its line breaks."""
-    return str(_renderer(breaks).render(tame(markdown), {}))
+def as_html(markdown: str, *, breaks: bool = False, framed: bool = True) -> str:
+    """Return untrusted Markdown as safe HTML; `breaks` keeps its line breaks.
+
+    Code has a frame with colours, which needs the panel's styles, unless not `framed`.
+    """
+    return str(_renderer(breaks, framed).render(tame(markdown), {}))
 
 
 def as_block(markdown: str) -> Block:
@@ -81,7 +84,7 @@ def as_block(markdown: str) -> Block:
 
 
 @cache
-def _renderer(breaks: bool) -> MarkdownIt:
+def _renderer(breaks: bool, framed: bool = True) -> MarkdownIt:
     options = {"html": False, "linkify": False, "breaks": breaks}
     made = MarkdownIt("commonmark", options).enable(["table", "strikethrough"])
     made.validateLink = _is_safe_link  # type: ignore[method-assign, assignment]
@@ -93,8 +96,9 @@ def _renderer(breaks: bool) -> MarkdownIt:
     limit_marks(made)
     made.core.ruler.push("adapt", _adapt)
     made.add_render_rule("formula", _render_formula)
-    made.add_render_rule("fence", _render_code)
-    made.add_render_rule("code_block", _render_code)
+    if framed:
+        made.add_render_rule("fence", _render_code)
+        made.add_render_rule("code_block", _render_code)
     made.add_render_rule("image", _render_image)
     return made
 

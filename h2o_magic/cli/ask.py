@@ -31,7 +31,7 @@ from h2o_magic.rendering.schema import load
 from h2o_magic.rendering.streams import is_terminal, write
 
 #: Options and settings of a cell that require a notebook.
-_OPTIONS = ("out", "quiet", "raw", "new")
+_OPTIONS = ("out", "quiet", "raw", "new", "use")
 _SETTINGS = ("thread", "max_turns", "context", "send_partial", "evaluate")
 _USAGE = (
     "h2o-magic ask [options] QUESTION\n       ... | h2o-magic ask [options] [QUESTION]"

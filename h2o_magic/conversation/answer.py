@@ -304,7 +304,7 @@ class Answer:
                 prepared = prepare(self.question, self._kept_in, other)
             yield from self._ask(prepared)
         finally:
-            self._queue.leave(self)
+            self._leave_queue()
             if waited and self._prepared is None:
                 self._tell_queue()
 
@@ -349,7 +349,10 @@ class Answer:
                         autosave.close()
                         self._end(prepared, unsent)
                 finally:
-                    self._queue.leave(self)
+                    self._leave_queue()
+
+    def _leave_queue(self) -> None:
+        self._queue.leave(self)
 
     def _note_failure(self, error: BackendError, prepared: Prepared) -> None:
         self._failure = error

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from h2o_magic.backends.base import Backend
 from h2o_magic.backends.local import locate
@@ -40,6 +40,7 @@ from h2o_magic.prompts.prompt import Prompt
 # Most questions do without it, and the first answer would wait for the import.
 if TYPE_CHECKING:
     from h2o_magic.conversation.preview import Preview
+    from h2o_magic.conversation.side_by_side import SideBySide
     from h2o_magic.conversation.table_question import TableQuestion
     from h2o_magic.weights.progress import PullEvent
 
@@ -228,6 +229,21 @@ class Session:
         return Answer(
             _of_cell(asked, cell, self._cells), self.conversation, self.connection
         )
+
+    def ask_side_by_side(
+        self, question: str | Prompt, models: Sequence[str], **options: Any
+    ) -> SideBySide:
+        """Ask several models the same at once, and return their answers to come.
+
+        `options` and errors are those of :meth:`ask`. The answers are versions of one
+        turn, in which that of the first model counts until another is chosen.
+        """
+        from h2o_magic.conversation.side_by_side import SideBySide  # noqa: PLC0415 - few do
+
+        asked = self.ask(question, model=models[0], **options).question
+        resolved = map(self.connection.resolve, models)
+        questions = [replace(asked, model=model) for model in resolved]
+        return SideBySide(questions, self.conversation, self.connection)
 
     def preview(
         self,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from h2o_magic.chat_panel import Panel, Place
     from h2o_magic.ipython.reader import NotebookReader
     from h2o_magic.ipython.sessions import NotebookState
+    from h2o_magic.ipython.side_by_side import Answers
     from h2o_magic.tables.mapped import MappedTable
 
 
@@ -57,7 +58,7 @@ class CellRunner:
         """The notebook's session."""
         return self._state.session
 
-    def run(self, line: str) -> Answer | None:
+    def run(self, line: str) -> Answer | Answers | None:
         """Run the command that a ``%h2o`` line begins with; return what it asked."""
         from h2o_magic.ipython import commands  # noqa: PLC0415 - a cell needs none
 
@@ -70,7 +71,7 @@ class CellRunner:
         *,
         whole: bool = False,
         owns_cell: bool = False,
-    ) -> Answer | None:
+    ) -> Answer | Answers | None:
         """Ask `question`, show the answer as it comes, and return it.
 
         None if help or a preview was shown instead. `whole` if it is a cell of its own,
@@ -100,6 +101,11 @@ class CellRunner:
             plain = preview_plain(preview)
             show_markdown(self.shell, preview_markdown(preview), plain)
             return None
+        if options.use or "," in str(settings.get("model")):
+            from h2o_magic.ipython import side_by_side  # noqa: PLC0415 - few cells
+
+            if models := side_by_side.models_of(self.session, options):
+                return side_by_side.ask(self, models, prompt, settings, options)
         answer = self.session.ask(prompt, **settings)
         answer.question = replace(answer.question, shown=whole)
         with self._showing(answer, options, owns_cell) as display:
@@ -122,7 +128,7 @@ class CellRunner:
         from h2o_magic.ipython.table_mapper import TableMapper  # noqa: PLC0415
 
         options = parse_map_line(line, self.option)
-        return TableMapper(self.session, self._scope()).cell(options, prompt)
+        return TableMapper(self.session, self.scope()).cell(options, prompt)
 
     def offer(self, answer: Answer, code: str) -> None:
         """Put an answer's code into a new cell below, unless the notebook has it.
@@ -172,14 +178,15 @@ class CellRunner:
         setting = self.session.settings["evaluate"]
         return "{" in question and options.settings.get("evaluate", setting) is True
 
-    def _scope(self) -> Scope:
+    def scope(self) -> Scope:
+        """Return the names that the cell sees."""
         return Scope(self.shell, self._frame, self._errors)
 
     def _reader(self, evaluates: bool) -> NotebookReader:
         from h2o_magic.ipython.reader import NotebookReader  # noqa: PLC0415 - few have braces
 
         keys = self.session.connection.servers.key_texts
-        return NotebookReader(self._scope(), keys, evaluates=evaluates)
+        return NotebookReader(self.scope(), keys, evaluates=evaluates)
 
     @contextmanager
     def _showing(
@@ -190,12 +197,12 @@ class CellRunner:
             answer, self.shell, owns_cell=owns_cell, live=options.live
         )
         if options.out is not None and self.shell is not None:
-            check_free(self._scope(), answer, options.out)
+            check_free(self.scope(), answer, options.out)
         try:
             yield display
         finally:
             if answer.messages and self.shell is not None:
-                keep(self._scope(), answer, display.problem, options.out, options.quiet)
+                keep(self.scope(), answer, display.problem, options.out, options.quiet)
         if display.code:
             self.offer(answer, display.code)
         if display.error:
@@ -205,5 +212,5 @@ class CellRunner:
         """Return the schema that `--schema` names: of a variable, else of a file."""
         if name is None or self.shell is None:
             return None
-        variables = self._scope().variables
+        variables = self.scope().variables
         return variables[name] if name in variables else load(name)

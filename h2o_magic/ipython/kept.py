@@ -30,10 +30,15 @@ def keep(
     """
     text = answer.as_value.text(problem)
     value = text if text.error else answer.value()
+    keep_value(scope, value, name, quiet)
+    if name is not None and (beside := _beside(answer, name)):
+        scope.assign(beside, text)
+
+
+def keep_value(scope: Scope, value: object, name: str | None, quiet: bool) -> None:
+    """Keep a value under a name, if there is one, and in `_` and `Out`."""
     if name is not None:
         scope.assign(name, value)
-        if beside := _beside(answer, name):
-            scope.assign(beside, text)
     if not quiet:
         scope.shell.displayhook.update_user_ns(value)
 

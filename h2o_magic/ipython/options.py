@@ -66,6 +66,11 @@ _SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
         "help": "What the answer must match: a variable with a dataclass, a pydantic "
         "model, a TypedDict or a JSON schema, or a file with one.",
     },
+    ("--use",): {
+        "metavar": "MODEL",
+        "help": "With several models, `--model a,b`: the one whose answer the "
+        "conversation goes on with.",
+    },
     ("--raw",): {"action": "store_true", "help": "Do not expand names in braces."},
     ("--preview",): {
         "action": "store_true",
@@ -90,6 +95,7 @@ class AskOptions:
     out: str | None = None  # the variable to store the answer in
     quiet: bool = False  # True: leave `_` and `Out` alone
     schema: str | None = None  # a variable or a file with a JSON schema
+    use: str | None = None  # of several models, the one that counts
     help: bool = False
 
 
@@ -151,6 +157,7 @@ def _as_options(given: Iterable[Given], fill: Fill = str) -> AskOptions:
         out=found.out,
         quiet=found.quiet,
         schema=found.schema,
+        use=found.use,
         help=found.help,
     )
 
@@ -158,7 +165,7 @@ def _as_options(given: Iterable[Given], fill: Fill = str) -> AskOptions:
 def retry_settings(options: AskOptions) -> dict[str, Any]:
     """Return the settings that differ where a turn is asked again."""
     given = {"no-history": not options.history, "new": options.new}
-    others = ("raw", "preview", "schema", "attach")
+    others = ("raw", "preview", "schema", "attach", "use")
     given |= {name: getattr(options, name) for name in others}
     for name in (name for name, value in given.items() if value):
         raise ConfigurationError(

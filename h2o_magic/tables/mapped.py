@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice, repeat
 from operator import index
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h2o_magic.config.units import counted
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
 from h2o_magic.tables.usage import RunUsage
+
+if TYPE_CHECKING:
+    from h2o_magic.tables.comparing import Comparison
+    from h2o_magic.tables.scoring import Score
 
 #: Why a row has neither an answer nor an error, by how the run ended.
 _WITHOUT = {
@@ -70,7 +75,7 @@ class MappedTable:
     def table(self) -> object:
         """The table with the answers and ``error``; of a file, the path of another."""
         try:
-            return self._job.rows.with_columns(self._columns.kinds, self._answers())
+            return self._job.rows.with_columns(self._columns.kinds, self._new_values())
         finally:
             self._store.close()
 
@@ -175,6 +180,65 @@ class MappedTable:
         keys = self._failed_keys() if rows is None else set(map(self._key_at, rows))
         return self._run(self._job, self._store.again(keys))
 
+    def score(self, label: str, column: str | None = None) -> Score:
+        """Compare the answers with a column of the table that knows them.
+
+        Parameters
+        ----------
+        label
+            The column of the table. Rows where it is empty are left out.
+        column
+            The column of the answers; by default the one called as the label, or the
+            only one.
+
+        Raises
+        ------
+        ConfigurationError
+            If there is no such column, or no label.
+        """
+        from h2o_magic.tables.scoring import score  # noqa: PLC0415 - few runs are scored
+
+        return score(self._answers, label, column)
+
+    def compare(
+        self, other: MappedTable, label: str | None = None, column: str | None = None
+    ) -> Comparison:
+        """Compare the answers with those of another run over the same rows.
+
+        Parameters
+        ----------
+        other
+            A run with another model, or another prompt.
+        label
+            A column of the table that knows; with it, the two are tested.
+        column
+            The column of the answers; by default as for :meth:`score` with a label,
+            else all.
+
+        Raises
+        ------
+        ConfigurationError
+            If the rows are not the same, or there is no such column.
+        """
+        from h2o_magic.tables.comparing import compare  # noqa: PLC0415 - as for `score`
+
+        expect("a run over a table", other, MappedTable)
+        return compare(self._answers, other._answers, label, column)
+
+    def plot(self) -> Any:
+        """Return a figure of matplotlib: rows over time, and how long each took.
+
+        Of the rows that this run asked. A ConfigurationError if there are none, or
+        matplotlib is not installed.
+        """
+        from h2o_magic.tables.plotting import plot  # noqa: PLC0415 - as for `score`
+
+        return plot(self._store)
+
+    @property
+    def _answers(self) -> RowAnswers:
+        return RowAnswers(self._job, self._store, self._keys)
+
     def _key_at(self, position: int) -> bytes:
         count = len(self._keys) // KEY
         try:
@@ -207,7 +271,7 @@ class MappedTable:
             some = self._keys[start : start + BATCH * KEY]
             yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
 
-    def _answers(self) -> Iterator[Row]:
+    def _new_values(self) -> Iterator[Row]:
         """Yield the new values of each row, and what those that were not read have."""
         for keys in self._key_batches():
             yield from self._values(keys)
@@ -227,7 +291,7 @@ class MappedTable:
 
     def _failed(self) -> Iterator[tuple[int, str]]:
         """Yield the numbers of rows without an answer, and why."""
-        rows = ((number, row[-1]) for number, row in enumerate(self._answers()))
+        rows = ((number, row[-1]) for number, row in enumerate(self._new_values()))
         for number, error in islice(rows, len(self)):
             if error is not None:
                 yield number, str(error)

@@ -31,6 +31,7 @@ from h2o_magic.rendering import tables
 
 if TYPE_CHECKING:
     from h2o_magic.chat_panel import Place
+    from h2o_magic.ipython.side_by_side import Answers
 
 _SYNONYMS = {
     "": "help",
@@ -43,7 +44,7 @@ _SYNONYMS = {
 __all__ = ["SUBCOMMANDS", "Subcommand", "find", "run", "show_help"]
 
 
-def run(context: CommandContext, line: str) -> Answer | None:
+def run(context: CommandContext, line: str) -> Answer | Answers | None:
     """Run the command that `line` begins with, and return the answer of one that asks.
 
     Without a command, show help.
@@ -78,7 +79,7 @@ def find(name: str) -> Subcommand | None:
     return SUBCOMMANDS.get(_SYNONYMS.get(name, name))
 
 
-def ask(context: CommandContext, args: Arguments) -> Answer | None:
+def ask(context: CommandContext, args: Arguments) -> Answer | Answers | None:
     """Ask on one line."""
     return context.ask(*parse_ask(args.rest, context.option))
 

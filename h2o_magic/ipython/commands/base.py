@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from h2o_magic.conversation.answer import Answer
     from h2o_magic.conversation.session import Session
     from h2o_magic.ipython.options import AskOptions
+    from h2o_magic.ipython.side_by_side import Answers
     from h2o_magic.prompts.prompt import Prompt
 
 
@@ -30,8 +31,13 @@ class CommandContext(Protocol):
     def option(self, word: str) -> str:
         """Return a word of a line with the values that it names in braces."""
 
-    def ask(self, options: AskOptions, question: str | Prompt) -> Answer | None:
-        """Ask, show the answer as it comes, and return it; None for help or preview."""
+    def ask(
+        self, options: AskOptions, question: str | Prompt
+    ) -> Answer | Answers | None:
+        """Ask, show the answer as it comes, and return it, or those of several models.
+
+        None for help or preview.
+        """
 
     def retry(self, options: AskOptions) -> Answer:
         """Ask the last question again, show the answer, and return it."""
@@ -48,7 +54,7 @@ class Subcommand:
     """A command of ``%h2o``; one that is `free` reads its line itself."""
 
     usage: str
-    run: Callable[[CommandContext, Arguments], Answer | None]
+    run: Callable[[CommandContext, Arguments], Answer | Answers | None]
     free: bool = False
 
     @property

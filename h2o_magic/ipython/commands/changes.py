@@ -124,7 +124,10 @@ def retry(context: CommandContext, args: Arguments) -> Answer | None:
             f"%h2o retry: expected options, got {extra!r}: it asks the last question "
             "again (to ask another: `%h2o ask QUESTION`)"
         )
-    return context.ask(options, "") if options.help else context.retry(options)
+    if options.help:
+        context.ask(options, "")
+        return None
+    return context.retry(options)
 
 
 def _how_to_undo(elsewhere: bool) -> str:

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.errors import ConfigurationError
@@ -27,6 +27,9 @@ from h2o_magic.prompts.texts import LongText
 from h2o_magic.prompts.values import describe
 from h2o_magic.rendering.tables import shorten
 
+if TYPE_CHECKING:
+    from h2o_magic.ipython.side_by_side import Answers
+
 _QUESTION = (
     "A cell of my Jupyter notebook failed. Explain in a few sentences what went wrong, "
     "and why. Then write the whole corrected cell in one fenced block that begins with "
@@ -40,7 +43,7 @@ _SHORTEST = 6
 _HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
-def fix(context: CommandContext, args: Arguments) -> Answer | None:
+def fix(context: CommandContext, args: Arguments) -> Answer | Answers | None:
     """Explain the last error, and offer the corrected cell below."""
     options, extra = parse_ask(args.rest, context.option)
     if options.help:
@@ -64,8 +67,8 @@ def fix(context: CommandContext, args: Arguments) -> Answer | None:
         answer = context.ask(options, prompt)
     except AnswerStopped as stopped:
         raise AnswerStopped(f"{stopped} No corrected cell is offered.") from None
-    if answer is None:
-        return None
+    if answer is None or isinstance(answer, dict):  # of several models: none counts
+        return answer
     blocks, why_not = code_for_cell(answer)
     code = blocks[0].code.strip("\n") if blocks else ""
     if code and code.strip() == failure.source.strip():

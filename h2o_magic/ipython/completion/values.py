@@ -87,12 +87,12 @@ class Values:
                 yield from files(begun, (".json",))
             case "NAME":
                 yield from _offers(self._threads(), "thread")
-            case "MODEL" if command == "model":
-                yield from _offers(self._models(), "model")
-            case "MODEL":
+            case "MODEL" if command in ("pull", "rm"):
                 for name, entry in MODELS.items():
                     if not isinstance(entry.source, BuiltIn):
                         yield Offer(name, "model")
+            case "MODEL":
+                yield from _offers(self._models(), "model")
             case "PRESET":
                 yield from _offers(in_time(self._state.user.presets.all))
             case "SERVER":

@@ -1,0 +1,291 @@
+"""How good the answers of a run are, by a column of the table that knows better."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import chain, repeat
+
+from h2o_magic.config.units import counted
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text
+from h2o_magic.tables.outcome import RowAnswer
+from h2o_magic.tables.row_answers import RowAnswers, as_key, is_blank, number_of
+from h2o_magic.tables.statistics import wilson
+
+#: Labels, and pairs of label and answer: where there are more, they are no classes.
+MOST_CLASSES = 100
+_MOST_PAIRS = 10_000
+#: Classes in a table of all pairs that is shown.
+_SHOWN = 12
+#: Answers that are no label, and rows without an answer.
+OTHER, ERROR = "(other)", "(error)"
+
+
+@dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How well one label was found: shares from 0 to 1, and its number of `rows`.
+
+    `precision` is None if no answer said it.
+    """
+
+    rows: int
+    precision: float | None
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True, repr=False)
+class Score:
+    """Answers beside labels.
+
+    Attributes
+    ----------
+    label, column : str
+        The column of the table that knows, and that of the answers.
+    rows, correct, errors : int
+        The rows that have a label; those of them with the right answer, and those with
+        an error, which count as wrong.
+    unlabelled : int
+        Rows without a label, which are left out.
+    accuracy : float
+        Share of right answers, from 0 to 1; `interval` is its 95 % interval (Wilson).
+    classes : mapping
+        A `ClassScore` for each label; empty where labels are too many to be classes.
+    confusion : mapping
+        By label, how often each answer came: ``confusion["good"]["bad"]``. ``(other)``
+        are answers that are no label, and ``(error)`` rows with an error.
+    mean_absolute_error : float or None
+        Of the answers that are numbers, if all labels are.
+    valid_first, valid : float or None
+        Share of all rows whose answer fits the schema, at first and after one repair;
+        None without a schema.
+    exact : bool
+        False if case and white space around an answer do not count.
+    """
+
+    label: str
+    column: str
+    rows: int = 0
+    correct: int = 0
+    errors: int = 0
+    unlabelled: int = 0
+    classes: Mapping[str, ClassScore] = field(default_factory=dict)
+    confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    mean_absolute_error: float | None = None
+    valid_first: float | None = None
+    valid: float | None = None
+    exact: bool = False
+
+    @property
+    def accuracy(self) -> float:
+        return self.correct / self.rows
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return wilson(self.correct, self.rows)
+
+    @property
+    def macro_f1(self) -> float | None:
+        """The mean F1 of all labels; None where there are no classes."""
+        found = [each.f1 for each in self.classes.values()]
+        return sum(found) / len(found) if found else None
+
+    def __repr__(self) -> str:
+        tables = [as_text(*table) for table in self._tables()]
+        return "\n\n".join([self._summary(), *tables])
+
+    def _repr_markdown_(self) -> str:
+        tables = [as_markdown(*table) for table in self._tables()]
+        accuracy, _, rest = self._summary().partition(" ·")
+        return "\n\n".join([f"**{accuracy}** ·{rest}", *tables])
+
+    def _summary(self) -> str:
+        low, high = self.interval
+        phrases = [
+            f"accuracy {self.accuracy:.3f}",
+            f"95 % interval {low:.3f} to {high:.3f}",
+            "" if self.macro_f1 is None else f"macro-F1 {self.macro_f1:.3f}",
+            counted(self.rows, "row"),
+            f"{counted(self.errors, 'error')}, counted as wrong" if self.errors else "",
+            f"{self.unlabelled:,} without a label left out" if self.unlabelled else "",
+        ]
+        if self.mean_absolute_error is not None:
+            phrases.append(f"mean absolute error {self.mean_absolute_error:.3g}")
+        if self.valid is not None and self.valid_first is not None:
+            phrases.append(
+                f"valid JSON {self.valid_first:.1%} at first, "
+                f"{self.valid:.1%} after a repair"
+            )
+        if not self.exact:
+            phrases.append("upper and lower case count as the same")
+        return " · ".join(filter(None, phrases))
+
+    def _tables(self) -> list[tuple[list[str], list[list[str]]]]:
+        if not self.classes:
+            return []
+        scores = [
+            [
+                Verbatim(name),
+                f"{each.rows:,}",
+                "" if each.precision is None else f"{each.precision:.3f}",
+                f"{each.recall:.3f}",
+                f"{each.f1:.3f}",
+            ]
+            for name, each in self.classes.items()
+        ]
+        tables = [(["label", "rows", "precision", "recall", "F1"], scores)]
+        said = [*self.classes, OTHER, ERROR]
+        said = [key for key in said if key in self.classes or self._was_said(key)]
+        if len(self.classes) <= _SHOWN:
+            head = ["label ↓ answer →", *map(Verbatim, said)]
+            pairs = [
+                [Verbatim(name), *(f"{row.get(key, 0):,}" for key in said)]
+                for name, row in self.confusion.items()
+            ]
+            tables.append((head, pairs))
+        return tables
+
+    def _was_said(self, key: str) -> bool:
+        return any(key in row for row in self.confusion.values())
+
+
+def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
+    """Compare a column of the answers with one of the table.
+
+    `column` is that of the answers; by default the one called as the label, or the only
+    one. Texts are the same whatever their case, and white space around them, but for
+    those that the schema lets the model choose from. Raises a ConfigurationError if
+    there is no such column, or no label.
+    """
+    labels = answers.labels(label)
+    counts = _Counts(answers, answers.column(column, label))
+    # Rows that a stopped run did not come to have a label, and no answer.
+    for known, answer in zip(labels, chain(answers, repeat(None)), strict=False):
+        counts.add(known, answer)
+    return counts.score(label)
+
+
+class _Judge:
+    """Reads a column of the answers, and says whether it is right."""
+
+    def __init__(self, answers: RowAnswers, column: str) -> None:
+        self._answers = answers
+        self.column = column
+        self.choices = answers.choices(column)
+
+    @property
+    def exact(self) -> bool:
+        return bool(self.choices)
+
+    def key(self, value: object) -> str:
+        return as_key(value, exact=self.exact)
+
+    def said(self, answer: RowAnswer) -> object:
+        return self._answers.value(answer, self.column)
+
+
+class _Counts:
+    """Counts of rows, whatever their number."""
+
+    def __init__(self, answers: RowAnswers, column: str) -> None:
+        self._judge = _Judge(answers, column)
+        self._has_schema = answers.job.schema is not None
+        self._names: dict[str, str] = {}  # labels as they were first written
+        self._pairs: Counter[tuple[str, str]] = Counter()
+        self._are_classes = True
+        self._rows = self._right = self._errors = self._unlabelled = 0
+        self._first = self._fits = 0
+        self._all_numbers = True
+        self._off, self._numbers = 0.0, 0
+
+    def add(self, label: object, answer: RowAnswer | None) -> None:
+        if answer is not None:
+            self._fits += 1
+            self._first += not answer.repaired
+        if is_blank(label):
+            self._unlabelled += 1
+            return
+        self._rows += 1
+        known = number_of(label)
+        self._all_numbers = self._all_numbers and known is not None
+        if answer is None:
+            self._errors += 1
+            self._count(label, ERROR)
+            return
+        said = self._judge.said(answer)
+        self._right += self._judge.key(label) == self._judge.key(said)
+        self._count(label, self._judge.key(said))
+        number = number_of(said)
+        if known is not None and number is not None:
+            self._off, self._numbers = (
+                self._off + abs(known - number),
+                self._numbers + 1,
+            )
+
+    def _count(self, label: object, said: str) -> None:
+        if self._are_classes:
+            key = self._judge.key(label)
+            self._names.setdefault(key, str(label).strip())
+            self._pairs[key, said] += 1
+            few = len(self._names) <= MOST_CLASSES and len(self._pairs) <= _MOST_PAIRS
+            self._are_classes = few
+
+    def score(self, label: str) -> Score:
+        if not self._rows:
+            raise ConfigurationError(
+                f"no row has a value in {label!r}: nothing to score"
+            )
+        self._check_choices(label)
+        rows = self._rows + self._unlabelled
+        confusion = self._confusion() if self._are_classes else {}
+        return Score(
+            label,
+            self._judge.column,
+            rows=self._rows,
+            correct=self._right,
+            errors=self._errors,
+            unlabelled=self._unlabelled,
+            classes={name: _class_score(name, confusion) for name in confusion},
+            confusion=confusion,
+            mean_absolute_error=self._mean_off(),
+            valid_first=self._first / rows if self._has_schema else None,
+            valid=self._fits / rows if self._has_schema else None,
+            exact=self._judge.exact or self._all_numbers,
+        )
+
+    def _mean_off(self) -> float | None:
+        some = self._all_numbers and self._numbers > 0
+        return self._off / self._numbers if some else None
+
+    def _check_choices(self, label: str) -> None:
+        """Refuse labels of which no answer can be one: they are of another column."""
+        choices = {self._judge.key(choice) for choice in self._judge.choices}
+        if choices and self._are_classes and not choices & set(self._names):
+            allowed = ", ".join(map(str, self._judge.choices[:5]))
+            raise ConfigurationError(
+                f"expected labels as the schema has them ({allowed}), got "
+                f"{next(iter(self._names.values()))!r} in {label!r}"
+            )
+
+    def _confusion(self) -> Mapping[str, Mapping[str, int]]:
+        names = {ERROR: ERROR, **self._names}
+        found: dict[str, Counter[str]] = {}
+        for key in sorted(self._names, key=_in_order):
+            found[self._names[key]] = Counter()
+        for (key, said), count in self._pairs.items():
+            found[self._names[key]][names.get(said, OTHER)] += count
+        return found
+
+
+def _in_order(key: str) -> tuple[bool, float, str]:
+    number = number_of(key)
+    return number is None, number or 0.0, key
+
+
+def _class_score(name: str, confusion: Mapping[str, Mapping[str, int]]) -> ClassScore:
+    right, rows = confusion[name].get(name, 0), sum(confusion[name].values())
+    said = sum(row.get(name, 0) for row in confusion.values())
+    f1 = 2 * right / (rows + said)
+    return ClassScore(rows, right / said if said else None, right / rows, f1)
