@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 
     from h2o_magic.backends.gptgm import create_completion
     from h2o_magic.ipython.extension import panel
+    from h2o_magic.ipython.mapping import map  # noqa: A004
     from h2o_magic.ipython.sessions import connect, session
 
 __all__ = [
     "connect",
     "create_completion",
     "load_ipython_extension",
+    "map",
     "panel",
     "session",
     "unload_ipython_extension",
@@ -34,6 +36,7 @@ _LAZY = {
     "connect": "ipython.sessions",
     "create_completion": "backends.gptgm",
     "_create_completion": "backends.gptgm",
+    "map": "ipython.mapping",
     "panel": "ipython.extension",
     "session": "ipython.sessions",
 }

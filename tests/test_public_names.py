@@ -10,6 +10,7 @@ def test_the_public_names_are_these() -> None:
         "connect",
         "create_completion",
         "load_ipython_extension",
+        "map",
         "panel",
         "session",
         "unload_ipython_extension",

@@ -14,9 +14,11 @@ from typing import Protocol, TypeVar
 
 from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import Cancellation
-from h2o_magic.chat.events import Event, Notice, Source
+from h2o_magic.chat.events import Event, Notice, RateLimit, Source
 from h2o_magic.errors import BackendError, ConnectionFailedError
 
+#: What comes before the answer, and does not keep it from being asked for again.
+_BEFORE_TEXT = (Source, Notice, RateLimit)
 _Client = TypeVar("_Client")
 _Client_contra = TypeVar("_Client_contra", contravariant=True)
 
@@ -85,7 +87,7 @@ def _events(
         try:
             with closing(question.answer(client, cancellation)) as events:
                 for event in events:
-                    started = started or not isinstance(event, Source | Notice)
+                    started = started or not isinstance(event, _BEFORE_TEXT)
                     yield event
             return
         except BackendError as error:

@@ -101,8 +101,9 @@ class Backend(Protocol):
     """A server that answers chat requests.
 
     A class that inherits from this one may leave out `model`, `vision`, `count_tokens`,
-    `body`, `for_rows`, `slots` and `close`; their defaults return None, or the backend. All but `close` raise a
-    `BackendError` if the server cannot be reached or refuses the request.
+    `body`, `for_rows`, `slots` and `close`; their defaults return None, or the backend.
+    All but `close` raise a `BackendError` if the server cannot be reached or refuses
+    the request.
     """
 
     @property

@@ -5,11 +5,17 @@ from __future__ import annotations
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from typing import Any, Generic, Protocol, TypeVar
 
 from h2o_magic.backends.ask import AnswerStream, Question, ask
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
-from h2o_magic.backends.http import DEFAULT_TIMEOUTS, Endpoint, Timeouts
+from h2o_magic.backends.http import (
+    DEFAULT_CONNECTIONS,
+    DEFAULT_TIMEOUTS,
+    Endpoint,
+    Timeouts,
+)
 from h2o_magic.backends.retry import DEFAULT_RETRY_POLICY, RetryPolicy
 from h2o_magic.chat.messages import Message, parse_messages
 from h2o_magic.config.forks import in_child
@@ -47,6 +53,8 @@ class HttpBackend(Backend, Generic[_Client]):
         self._retry = retry
         self._connection = _one_connection(url, token or None, connection)
         self._may_move = connection is not None
+        self._for_rows = False
+        self._connections = DEFAULT_CONNECTIONS
         self._renew()
         in_child(self._renew)
 
@@ -68,6 +76,14 @@ class HttpBackend(Backend, Generic[_Client]):
     def model(self, name: str = "") -> ModelInfo | None:
         found = self.models() if name else []
         return next((m for m in found if m.name == name), None)
+
+    def for_rows(self, width: int) -> HttpBackend[_Client]:
+        rows = copy(self)
+        rows._for_rows, rows._connections = True, width
+        rows._retry = RetryPolicy(tries=1)
+        rows._renew()
+        in_child(rows._renew)
+        return rows
 
     def connect(self, lost: bool = False) -> _Client:
         """Return the server's client; a new one if `lost` and the server may move."""

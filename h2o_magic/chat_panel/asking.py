@@ -110,6 +110,9 @@ class Asking:
         turn = self._messages.turn(message["id"])
         self._queue.follow(self._session.continue_answer(turn.number), view, message)
 
+    def _on_stop_run(self, *_: object) -> None:
+        self._session.stop_runs()
+
     def _on_stop(self, *_: object) -> None:
         self._session.stop(waiting=False)
 

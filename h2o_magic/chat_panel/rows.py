@@ -70,6 +70,7 @@ def row_of(
         "model": "" if running else model,
         "versions": versions,
         "from_cell": turn.cell is not None,
+        "run": "rows" in turn.facts,
         "running": running,
         "elapsed": stream.seconds if stream else 0,
     }

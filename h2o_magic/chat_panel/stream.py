@@ -17,7 +17,7 @@ from typing import Any
 
 from h2o_magic.chat_panel.code import runs
 from h2o_magic.chat_panel.html import Block, as_block
-from h2o_magic.conversation.notifications import ComingAnswer
+from h2o_magic.conversation.notifications import GrowingAnswer
 from h2o_magic.rendering.blocks import BlockSplitter, Piece
 
 #: The number of a chunk in the last block, how much of its HTML stays, in UTF-16 units,
@@ -123,7 +123,7 @@ class AnswerStream:
     def __init__(self, thread: str) -> None:
         self.thread = thread
         self._began = time.monotonic()
-        self.answer: ComingAnswer | None = None
+        self.answer: GrowingAnswer | None = None
         self.restart()
 
     @property

@@ -16,7 +16,13 @@ from h2o_magic.errors import ConfigurationError, did_you_mean
 #: Variables of this package that are not settings: the folder, and those of tests.
 _OTHER_VARIABLES = {
     f"{PREFIX}{name}"
-    for name in ("HOME", "REQUIRE_BROWSER", "REQUIRE_NODE", "REQUIRE_WEIGHTS")
+    for name in (
+        "HOME",
+        "REQUIRE_BROWSER",
+        "REQUIRE_NODE",
+        "REQUIRE_RAY",
+        "REQUIRE_WEIGHTS",
+    )
 }
 _DEFAULT = "default"
 #: The origin of a value from IPython's configuration.
@@ -81,6 +87,12 @@ class Settings:
         """
         checked = {n: self._merged(find_option(n), v) for n, v in options.items()}
         return {name: value for name, (value, _) in self._current.items()} | checked
+
+    def copy(self) -> Settings:
+        """Return settings with the same values, whose changes do not change these."""
+        settings = Settings()
+        settings._initial, settings._current = self._initial, dict(self._current)
+        return settings
 
     def watch(self, callback: Callable[[str], None]) -> None:
         """Call `callback` with a setting's name each time its value has changed."""

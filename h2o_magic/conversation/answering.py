@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.events import Event
 
+if TYPE_CHECKING:
+    from h2o_magic.backends.servers.known import KnownServer
+
 
 @dataclass(frozen=True)
 class Serving:
-    """A server by the name that it has in keys, and how its backend is had."""
+    """A server by the name that it has in keys, and how its backend is had.
+
+    `place` returns where another process finds it; None for the local one, and for a
+    backend that a program made. `members` are the servers, where several share the
+    questions.
+    """
 
     name: str
     backend: Callable[[], Backend]
     local: bool = False
+    place: Callable[[], KnownServer | None] = lambda: None
+    members: tuple[Serving, ...] = ()
+
+    @classmethod
+    def shared(cls, members: Sequence[Serving]) -> Serving:
+        """Return several servers as one, which has the same name in any order."""
+        name = ", ".join(sorted(member.name for member in members))
+        return cls(name, members[0].backend, members=tuple(members))
 
 
 class Answering(Protocol):

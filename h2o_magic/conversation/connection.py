@@ -162,7 +162,39 @@ class Connection:
         name = server or LOCAL
         if self._dialect:  # the same server may speak several
             name = f"{name} ({self._dialect})"
-        return Serving(name, partial(self._backend_of, server), local=not server)
+        return Serving(
+            name,
+            partial(self._backend_of, server),
+            local=not server,
+            place=partial(self._place_of, server),
+        )
+
+    def at(self, server: str) -> Connection:
+        """Return a connection to another server, under the settings of now."""
+        settings = self._settings.copy()
+        make = None if self._make_backend == self._known_backend else self._make_backend
+        other = Connection(
+            settings,
+            lambda: self.servers,
+            self.aliases,
+            make,
+            folder=self._folder,
+            warn=self._warn,
+        )
+        other._dialect = self._dialect
+        # Of another server, it is another model that answers where none was chosen.
+        settings.set("server", "" if server == LOCAL else server)
+        return other
+
+    def _place_of(self, server: str) -> KnownServer | None:
+        """Return what is known of a server, whose dialect is found out if need be."""
+        if not server or self._make_backend != self._known_backend:
+            return None
+        known = self.servers.find(server)
+        if not known.dialect:
+            self._backend_of(server)
+            known = self.servers.find(server)
+        return known
 
     def _backend_of(self, server: str) -> Backend:
         if not self._given and self._settings["server"] == server:

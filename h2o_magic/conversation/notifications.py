@@ -22,11 +22,11 @@ _log = logging.getLogger(__name__)
 _log.addHandler(logging.NullHandler())  # else it would be written into a cell
 
 
-class ComingAnswer(Protocol):
-    """What listeners see of an answer that is waiting or being written."""
+class GrowingAnswer(Protocol):
+    """What listeners see of an answer that is being written, or of a table's run."""
 
-    question: Question
-
+    @property
+    def question(self) -> Question: ...
     @property
     def text(self) -> str: ...
     @property
@@ -35,6 +35,12 @@ class ComingAnswer(Protocol):
     def notice(self) -> str: ...
     @property
     def waited(self) -> float: ...
+    def stop(self) -> None: ...
+
+
+class ComingAnswer(GrowingAnswer, Protocol):
+    """What listeners see of an answer that is waiting or being written."""
+
     @property
     def facts(self) -> Facts: ...
     @property
@@ -43,7 +49,6 @@ class ComingAnswer(Protocol):
     def waits(self) -> bool: ...
     @property
     def held(self) -> bool: ...
-    def stop(self) -> None: ...
     def change(self, question: str | Prompt) -> None: ...
     def move(self, place: int) -> None: ...
     def hold(self) -> None: ...
@@ -72,7 +77,7 @@ class AnswerGrew:
 
     thread: str
     turn_id: int
-    answer: ComingAnswer
+    answer: GrowingAnswer
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,6 +94,11 @@ class QuestionBuilder:
 
     def again(self, turn: Turn, thread: str, options: Mapping[str, object]) -> Question:
         """Return a turn's question for its place, with `options` that differ."""
+        if "rows" in turn.facts:
+            raise ConfigurationError(
+                "this turn is a run over a table: run its cell again, which asks only "
+                "the rows that have no answer"
+            )
         before: dict[str, object] = {"system": turn.system}
         if turn.model:
             before["model"] = turn.model

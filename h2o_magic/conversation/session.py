@@ -285,11 +285,13 @@ class Session:
         schema: object = None,
         fresh: bool = False,
         folder: bool = False,
+        servers: Sequence[str] = (),
         **options: object,
     ) -> TableQuestion:
         """Prepare a question for all rows of a table, outside the conversation.
 
-        With `folder`, their answers are where the setting ``replay`` says. The errors
+        With `folder`, their answers are where the setting ``replay`` says. `servers`
+        share the rows, by name or address; without any, it is the session's. The errors
         are those of :meth:`ask`, and of asking.
         """
         from h2o_magic.conversation.table_question import table_question  # noqa: PLC0415 - few ask tables
@@ -297,7 +299,16 @@ class Session:
         asked = self._builder.question(
             question, options, history=False, schema=schema, fresh=fresh
         )
-        return table_question(asked, self.record, self.connection, folder=folder)
+        return table_question(
+            asked, self.record, self.connection, folder=folder, servers=servers
+        )
+
+    def cell_key(self, thread: str) -> str | None:
+        """Return the key of the running cell's next turn in a thread, and count it.
+
+        None if no cell runs, or the front end gives none.
+        """
+        return self._cells(thread, True)
 
     def context_use(
         self, question: str, *, more: int = 0, replaces: Turn | None = None
@@ -496,6 +507,7 @@ class Session:
     choose_version = _of_conversation(Conversation.choose_version)
     coming = _of_conversation(Conversation.coming)
     stop = _of_conversation(Conversation.stop)
+    stop_runs = _of_conversation(Conversation.stop_runs)
     listen = _of_conversation(Conversation.listen)
     draft = _of_conversation(Conversation.draft)
     keep_draft = _of_conversation(Conversation.keep_draft)

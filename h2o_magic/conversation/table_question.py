@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from h2o_magic.backends.base import ChatRequest
@@ -51,21 +51,31 @@ class TableQuestion:
 
 
 def table_question(
-    question: Question, record: Record, connection: Connection, *, folder: bool
+    question: Question,
+    record: Record,
+    connection: Connection,
+    *,
+    folder: bool,
+    servers: Sequence[str] = (),
 ) -> TableQuestion:
     """Prepare a question for all rows; with `folder`, as the setting `replay` says.
 
-    Raises what :func:`~h2o_magic.conversation.prepare.prepare` does.
+    It is prepared with the first of several `servers`, which share the rows. Raises
+    what :func:`~h2o_magic.conversation.prepare.prepare` does.
     """
     question = replace(question, history=False)
     if not folder:
         question = replace(question, replay=NO_REPLAY, fresh=False)
+    connections = [connection.at(server) for server in dict.fromkeys(servers)]
+    connection = connections[0] if connections else connection
     answering = connection.answering(question)
     prepared = prepare(question, record, answering)
     if (other := answering.instead(prepared.request)) is not None:
         answering = other
         prepared = prepare(question, record, answering)
     serving = connection.serving()
+    if len(connections) > 1:
+        serving = Serving.shared([each.serving() for each in connections])
     replayed = connection.replays.replayed(question.replay, serving.name)
     model = replayed.shortened(prepared.request.model)
     asked = question, prepared.request, prepared.notes, serving, model

@@ -19,6 +19,7 @@ from h2o_magic.conversation import titles
 from h2o_magic.conversation.kept_settings import KEPT, SAVED, restore, to_keep
 from h2o_magic.conversation.notifications import (
     ComingAnswer,
+    GrowingAnswer,
     Notification,
     Notifications,
     SettingChanged,
@@ -60,6 +61,8 @@ class Conversation:
         self._settings = settings
         self._queues: dict[str, FifoLock[ComingAnswer]] = {}
         self._drafts: dict[str, str] = {}
+        #: The runs over tables that go on beside the queues.
+        self.runs: list[GrowingAnswer] = []
         self._restore_settings()
         settings.watch(self._on_setting)
         self.notifications.listen(self._stop_removed)
@@ -335,14 +338,24 @@ class Conversation:
         """Stop the answers that :meth:`coming` returns, and return how many.
 
         Their text so far is kept; those that wait are not asked. With `waiting` False,
-        only the first is stopped, and the next one is asked.
+        only the first is stopped, and the next one is asked. A thread's runs over
+        tables are stopped with all its answers, or where none is being written.
         """
         coming = self.coming(thread)
         if not waiting:
             coming = tuple(each for each in coming[:1] if not each.held)
         for answer in reversed(coming):  # so that none begins before it is stopped
             answer.stop()
-        return len(coming)
+        runs = self.stop_runs(thread) if waiting or not coming else 0
+        return len(coming) + runs
+
+    def stop_runs(self, thread: str | None = None) -> int:
+        """Stop a thread's runs over tables, and return how many there were."""
+        name = self.name_of(thread)
+        runs = [run for run in self.runs if run.question.thread == name]
+        for run in runs:
+            run.stop()
+        return len(runs)
 
     def listen(self, callback: Callable[[Notification], object]) -> Callable[[], None]:
         """Call `callback` with what happens here; return what ends the listening.

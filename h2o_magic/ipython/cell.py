@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from h2o_magic.ipython.reader import NotebookReader
     from h2o_magic.ipython.sessions import NotebookState
     from h2o_magic.ipython.side_by_side import Answers
+    from h2o_magic.tables.mapped import MappedTable
 
 
 class CellRunner:
@@ -126,6 +127,17 @@ class CellRunner:
         with self._showing(answer, options, False) as display:
             display.stream()
         return answer
+
+    def map(self, line: str, prompt: str) -> MappedTable | None:
+        """Ask a prompt for each row of the table that a line names.
+
+        None if help or a preview was shown instead.
+        """
+        from h2o_magic.ipython.map_options import parse_map_line  # noqa: PLC0415 - few cells do
+        from h2o_magic.ipython.table_mapper import TableMapper  # noqa: PLC0415
+
+        options = parse_map_line(line, self.option)
+        return TableMapper(self.session, self._scope()).cell(options, prompt)
 
     def offer(self, answer: Answer, code: str) -> None:
         """Put an answer's code into a new cell below, unless the notebook has it.

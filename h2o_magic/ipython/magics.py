@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from h2o_magic.ipython.cell import CellRunner
 
 
+def after_map(line: str) -> str | None:
+    """Return what follows ``map`` on the line of a cell that asks a table."""
+    word, _, rest = line.strip().partition(" ")
+    return rest if word == "map" else None
+
+
 @magics_class
 class H2OMagics(SettingsTraits, Magics):
     """Chat with a language model: ``%%h2o`` cells and the ``%h2o`` line."""
@@ -65,6 +71,10 @@ class H2OMagics(SettingsTraits, Magics):
             runner = self.runner.called_from(frame)
             if cell is None:
                 answer = runner.run(line)
+            elif (table := after_map(line)) is not None:
+                mapped = runner.map(table, cell)
+                used = mapped is not None and result_is_used(frame)
+                return mapped if used else None
             else:
                 whole = self._state.cell.take()
                 # An answer that owns its cell would clear the welcome away.

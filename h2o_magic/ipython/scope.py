@@ -37,7 +37,8 @@ class Scope:
         self._frame = frame
         self._errors = errors or {}
         spaces = [] if frame is None else list(_spaces(frame))
-        self.variables = ChainMap(*map(dict, spaces), shell.user_ns)
+        self._user_ns = {} if shell is None else shell.user_ns
+        self.variables = ChainMap(*map(dict, spaces), self._user_ns)
 
     def lookup(self, name: str) -> object:
         """Return the value of a name; raise KeyError for one that is not a variable.
@@ -48,7 +49,7 @@ class Scope:
         if name == "Err" and name not in self.variables:
             return self._errors
         value = self.variables[name]
-        ours = value is self.shell.user_ns.get(name, self)
+        ours = value is self._user_ns.get(name, self)
         ours = ours and name not in ("In", "Out", "_")
         if ours and is_ipython_value(self.shell, name):
             raise KeyError(name)
@@ -68,7 +69,7 @@ class Scope:
             if name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
                 _set_local(frame, name, value)
                 return
-        space = self.shell.user_ns if frame is None else frame.f_globals
+        space = self._user_ns if frame is None else frame.f_globals
         space[name] = value
 
 

@@ -1,12 +1,13 @@
-"""One row asked: its answer read, checked, and asked for once more if it does not fit."""
+"""One row asked: its answer read, checked, and asked for anew if it does not fit."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest
 from h2o_magic.chat.events import (
@@ -24,11 +25,32 @@ from h2o_magic.errors import GenerationError, IncompleteAnswerError, StatusError
 from h2o_magic.rendering.json import AnswerFormatError, find_json
 from h2o_magic.rendering.schema import Checker
 from h2o_magic.tables.failures import CutOffError, failure_of
-from h2o_magic.tables.outcome import Outcome, RowAnswer
+from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.requests import RowRequests
 
 #: Gets each answer before it is read, so that another thread can end it.
 Hold = Callable[[Iterator[Event]], object]
+
+
+class AnswerCheck:
+    """Says whether an answer counts: it fits the schema, or is not empty."""
+
+    def __init__(self, schema: Mapping[str, Any] | None) -> None:
+        self._checker = Checker(schema) if schema is not None else None
+
+    def checked(self, answer: str) -> str:
+        """Return an answer that counts, as JSON alone if there is a schema.
+
+        An AnswerFormatError says why another does not.
+        """
+        if self._checker is None:
+            if not answer.strip():
+                raise AnswerFormatError("the answer is empty")
+            return answer
+        value = find_json(answer)
+        if found := self._checker.problems(value):
+            raise AnswerFormatError("; ".join(found))
+        return json.dumps(value, ensure_ascii=False)
 
 
 class RowAsker:
@@ -41,27 +63,28 @@ class RowAsker:
     def __init__(self, backend: Backend, requests: RowRequests) -> None:
         self._backend = backend
         self._requests = requests
-        schema = requests.request.schema
-        self._check = Checker(schema) if schema is not None else None
-        self._takes_schema = schema is not None
+        self._check = AnswerCheck(requests.request.schema)
+        self._takes_schema = requests.request.schema is not None
 
     def ask(self, ticket: int, text: str, hold: Hold = lambda _answer: None) -> Outcome:
         """Ask a row and return what came of it; nothing is raised."""
         reading = _Reading()
+        result: RowAnswer | RowFailure
         try:
-            answer = self._answer(text, reading, hold)
+            result = self._answer(text, reading, hold)
         except Exception as error:  # a dialect of a plug-in may raise anything
-            return Outcome(ticket, failure_of(error), reading.requests, reading.limit)
-        return Outcome(ticket, answer, reading.requests, reading.limit)
+            result = failure_of(error)
+        tokens = reading.tokens
+        return Outcome(ticket, result, reading.requests, reading.limit, *tokens)
 
     def _answer(self, text: str, reading: _Reading, hold: Hold) -> RowAnswer:
         first = self._read(self._requests.of(text), reading, hold)
         try:
-            return reading.answer(self._checked(first))
+            return reading.answer(self._check.checked(first))
         except AnswerFormatError as error:
             repair = self._requests.repair(text, first, str(error))
         again = self._read(repair, reading, hold)
-        return reading.answer(self._checked(again), repaired=first)
+        return reading.answer(self._check.checked(again), repaired=first)
 
     def _read(self, request: ChatRequest, reading: _Reading, hold: Hold) -> str:
         if self._takes_schema:
@@ -73,17 +96,6 @@ class RowAsker:
             self._takes_schema = False
         without = replace(request, schema=None)
         return reading.read(self._backend.stream(without), hold)
-
-    def _checked(self, answer: str) -> str:
-        """Return an answer that counts, as JSON alone if there is a schema."""
-        if self._check is None:
-            if not answer.strip():
-                raise AnswerFormatError("the answer is empty")
-            return answer
-        value = find_json(answer)
-        if found := self._check.problems(value):
-            raise AnswerFormatError("; ".join(found))
-        return json.dumps(value, ensure_ascii=False)
 
 
 class _Reading:
@@ -112,14 +124,16 @@ class _Reading:
         raise IncompleteAnswerError("the answer ended without its final event")
 
     def answer(self, text: str, *, repaired: str = "") -> RowAnswer:
-        return RowAnswer(
-            text,
+        seconds = self._clock() - self._started
+        model = self._model
+        return RowAnswer(text, *self.tokens, seconds, self._first, model, repaired)
+
+    @property
+    def tokens(self) -> tuple[int | None, int | None]:
+        """The tokens read and written; None where the server did not say."""
+        return (
             _total(usage.prompt_tokens for usage in self._usage),
             _total(usage.completion_tokens for usage in self._usage),
-            self._clock() - self._started,
-            self._first,
-            self._model,
-            repaired,
         )
 
     def _note(self, event: Event) -> None:
@@ -137,6 +151,8 @@ class _Reading:
     def _ended(self, event: Finished) -> str:
         if event.reason == "length":
             raise CutOffError
+        if event.reason == "stopped":
+            raise IncompleteAnswerError("the server stopped the answer before its end")
         return event.text
 
 

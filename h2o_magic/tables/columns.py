@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from h2o_magic.tables.rows import Kind, Kinds
+from h2o_magic.tables.cells import well_formed
+from h2o_magic.tables.rows import Kind, Kinds, Row
 
 ANSWER, ERROR = "answer", "error"
 _KINDS: Mapping[str, Kind] = {
@@ -15,38 +16,96 @@ _KINDS: Mapping[str, Kind] = {
     "number": "number",
     "boolean": "boolean",
 }
+#: The kinds of values that stand in an enumeration without a type.
+_TYPES: Mapping[type, Kind] = {
+    str: "text",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+}
+_NUMBERS = {"integer", "number"}
+#: Integers of a column have 64 bits.
+_MOST = 2**63
+#: References that are followed: more lead nowhere.
+_DEPTH = 20
 
 
 class AnswerColumns:
     """The columns of answers, and of errors: ``answer``, or one a property.
 
-    A schema of an object has a column for each of its top-level properties; what else a
-    schema describes is in ``answer``, as an object. A name that the table has already
-    gets ``_answer`` behind it.
+    A schema of an object has a column for each of its top-level properties; what else
+    a schema describes is in ``answer``. A name that the table has already gets
+    ``_answer`` behind it.
     """
 
     def __init__(self, schema: Mapping[str, Any] | None, names: Sequence[str]) -> None:
         self._schema = schema
-        properties = schema.get("properties") if schema else None
+        whole: Mapping[str, Any] = schema or {}
+        properties = _resolved(whole, whole).get("properties")
         self._properties = tuple(properties) if isinstance(properties, Mapping) else ()
         kinds: dict[str, Kind] = {}
         for name in self._properties:
-            kinds[_free(name, names)] = _kind(properties[name])  # type: ignore[index]
+            kinds[_free(name, [*names, *kinds])] = _kind(properties[name], whole)  # type: ignore[index]
         if not self._properties:
-            kinds[_free(ANSWER, names)] = "object" if schema else "text"
+            kinds[_free(ANSWER, names)] = _kind(schema, whole) if schema else "text"
         self.error = _free(ERROR, [*names, *kinds])
+        self._answers = dict(kinds)
         self.kinds: Kinds = {**kinds, self.error: "text"}
 
-    def values(self, text: str | None, error: str | None) -> tuple[object, ...]:
-        """Return a row's values, in the order of `kinds`."""
+    def values(self, text: str | None, error: str | None) -> Row:
+        """Return a row's values, in the order of `kinds`.
+
+        One that its column cannot have is missing, and the error says why.
+        """
+        if error is not None:
+            error = well_formed(error)
         if text is None:
-            return (*(None for _ in range(len(self.kinds) - 1)), error)
+            return (*(None for _ in self._answers), error)
         if self._schema is None:
-            return text, error
-        value = json.loads(text)
+            return well_formed(text), error
+        values: list[object] = []
+        for (name, kind), value in zip(
+            self._answers.items(), self._parts(json.loads(text)), strict=True
+        ):
+            try:
+                values.append(None if value is None else _as(kind, value))
+            except (OverflowError, TypeError, ValueError) as problem:
+                values.append(None)
+                error = f"{name}: {problem}"
+        return (*values, error)
+
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that have a column; none if ``answer`` has it all."""
+        return self._properties
+
+    def choices(self, column: str) -> Sequence[object]:
+        """Return the values among which a property, or the answer, is; else none."""
+        whole = self._schema or {}
+        found = _resolved(whole, whole)
+        if column in self._properties:
+            found = _resolved(found["properties"][column], whole)
+        return tuple(found.get("enum", ()))
+
+    def _parts(self, value: object) -> tuple[object, ...]:
         if not self._properties:
-            return value, error
-        return (*(value.get(name) for name in self._properties), error)
+            return (value,)
+        fields = value if isinstance(value, dict) else {}
+        return tuple(fields.get(name) for name in self._properties)
+
+
+def _as(kind: Kind, value: object) -> object:
+    """Return a value as one of its column; it fits the schema."""
+    if kind == "text":
+        return well_formed(str(value))
+    if kind == "number":
+        return float(value)  # type: ignore[arg-type]
+    if kind == "integer":
+        number = int(value)  # type: ignore[call-overload]
+        if not -_MOST <= number < _MOST:
+            raise ValueError("the number is too large for a column (64 bits)")
+        return number
+    return value
 
 
 def _free(name: str, names: Sequence[str]) -> str:
@@ -55,9 +114,48 @@ def _free(name: str, names: Sequence[str]) -> str:
     return name
 
 
-def _kind(schema: object) -> Kind:
-    if not isinstance(schema, Mapping):
-        return "object"
-    kinds = schema.get("type")
-    some = [k for k in (kinds if isinstance(kinds, list) else [kinds]) if k != "null"]
-    return _KINDS.get(str(some[0]), "object") if len(some) == 1 else "object"
+def _kind(schema: object, whole: Mapping[str, Any]) -> Kind:
+    """Return what the values of a schema are; null stands for a missing one."""
+    found = set(_kinds(schema, whole, _DEPTH))
+    if found == _NUMBERS:
+        return "number"
+    return found.pop() if len(found) == 1 else "object"
+
+
+def _kinds(schema: object, whole: Mapping[str, Any], depth: int) -> Iterator[Kind]:
+    if not isinstance(schema, Mapping) or not depth:
+        yield "object"
+        return
+    schema = _resolved(schema, whole)
+    if "type" in schema:
+        types = schema["type"]
+        for name in types if isinstance(types, list) else [types]:
+            if name != "null":
+                yield _KINDS.get(str(name), "object")
+    elif "enum" in schema or "const" in schema:
+        for value in schema.get("enum", [schema.get("const")]):
+            if value is not None:
+                yield _TYPES.get(type(value), "object")
+    else:
+        choices = schema.get("anyOf") or schema.get("oneOf") or [None]
+        for choice in choices:
+            yield from _kinds(choice, whole, depth - 1)
+
+
+def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a schema refers to within the whole one, or itself."""
+    for _ in range(_DEPTH):
+        alone = schema.get("allOf")
+        if isinstance(alone, list) and len(alone) == 1 and "type" not in schema:
+            schema = alone[0]
+        reference = schema.get("$ref")
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            break
+        found: Any = whole
+        for step in reference[1:].split("/")[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            found = found.get(name) if isinstance(found, Mapping) else None
+        if not isinstance(found, Mapping):
+            break
+        schema = found
+    return schema

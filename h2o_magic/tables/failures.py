@@ -6,7 +6,6 @@ from h2o_magic.backends.error_advice import is_final
 from h2o_magic.backends.retry import BUSY_STATUSES, requested_wait
 from h2o_magic.errors import (
     BackendError,
-    ConfigurationError,
     ConnectionFailedError,
     H2OMagicError,
     IncompleteAnswerError,
@@ -18,8 +17,13 @@ from h2o_magic.errors import (
 from h2o_magic.rendering.json import AnswerFormatError
 from h2o_magic.tables.outcome import FailureKind, RowFailure
 
-#: Statuses by which a server refuses whoever asks, or what everybody asks for.
-_OF_THE_RUN = frozenset({401, 402, 403, 404, 405})
+#: Statuses by which a server refuses whoever asks, or what everybody asks for. 403 is
+#: none: it is also said of a text that a filter flagged.
+_OF_THE_RUN = frozenset({401, 402, 404, 405, 410})
+#: Why no connection to a server can be made, whoever asks.
+_SETUP = frozenset({"certificate", "expired", "other name", "no TLS", "bundle"})
+#: Why there is no server now, and seconds until it is looked for again.
+_GONE, _AGAIN = frozenset({"refused", "unknown host", "proxy"}), 1.0
 
 
 class CutOffError(AnswerFormatError):
@@ -41,18 +45,25 @@ def failure_of(error: Exception) -> RowFailure:
     if not isinstance(error, H2OMagicError):
         return RowFailure(f"{type(error).__name__}: {error}")
     wait = requested_wait(error) if isinstance(error, BackendError) else None
+    if isinstance(error, ConnectionFailedError) and error.why in _GONE:
+        wait = _AGAIN
     return RowFailure(str(error), _kind(error), wait)
 
 
 def _kind(error: H2OMagicError) -> FailureKind:
-    if isinstance(error, ParameterError):
-        return "run"
-    if isinstance(error, ConfigurationError):
-        return "row"
-    if isinstance(error, ConnectionFailedError | TimedOutError | IncompleteAnswerError):
-        return "lost"
-    if not isinstance(error, StatusError):
-        return "row"
+    match error:
+        case ParameterError():
+            return "run"
+        case ConnectionFailedError(why=why) if why in _SETUP:
+            return "run"
+        case ConnectionFailedError() | TimedOutError() | IncompleteAnswerError():
+            return "lost"
+        case StatusError():
+            return _kind_of_status(error)
+    return "row"
+
+
+def _kind_of_status(error: StatusError) -> FailureKind:
     if error.status in _OF_THE_RUN or is_final(error.server_message):
         return "run"
     if isinstance(error, RateLimitedError) or error.status in BUSY_STATUSES:

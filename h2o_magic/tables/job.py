@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 from h2o_magic.conversation.table_question import TableQuestion
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.tables.price import Price
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.rows import Rows
 from h2o_magic.tables.template import Template
@@ -27,7 +30,20 @@ class RunOptions:
     keep : bool
         False keeps the answers for this run only.
     forget : bool
-        True removes what is known of these rows first, so that all are asked.
+        True asks all rows, whatever is known of them; what was known stays until a new
+        answer takes its place.
+    name : str
+        What the table is called: its variable or file, for the list of runs.
+    price : Price or None
+        What tokens cost; None if that is not known.
+    budget : float or None
+        What the run may cost, in the currency of the price.
+    executor : object
+        Where rows are asked: None for threads of this process, a
+        ``concurrent.futures.Executor``, or ``"ray"``.
+    servers : tuple of str
+        Several servers that share the rows, by name or address; empty for the
+        notebook's.
     """
 
     each: bool = False
@@ -35,11 +51,55 @@ class RunOptions:
     width: int | None = None
     keep: bool = True
     forget: bool = False
+    name: str = ""
+    price: Price | None = None
+    budget: float | None = None
+    executor: object = None
+    servers: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls, *, price: object = None, budget: object = None, **options: Any
+    ) -> RunOptions:
+        """Return options as users give them; a ConfigurationError refuses one."""
+        for name, least in (("max_errors", 0), ("width", 1)):
+            _check_count(name, options.get(name), least)
+        if budget is not None and price is None:
+            raise ConfigurationError(
+                "expected a price with the budget: add the price of a million tokens "
+                "read and written, such as `--price 0.15/0.60`"
+            )
+        cost = None if price is None else Price.of(price)
+        return cls(price=cost, budget=_amount(budget), **options)
+
+
+def _check_count(name: str, value: object, least: int) -> None:
+    is_count = isinstance(value, int) and not isinstance(value, bool)
+    if value is not None and not (is_count and cast(int, value) >= least):
+        raise ConfigurationError(
+            f"`{name}` must be a whole number of {least} or more, got {value!r}"
+        )
+
+
+def _amount(budget: object) -> float | None:
+    try:
+        found = None if budget is None else float(str(budget))
+    except ValueError:
+        found = math.nan
+    if found is not None and not 0 < found < math.inf:
+        raise ConfigurationError(
+            f"the budget must be an amount above 0, such as 5 or 0.50, got {budget!r}"
+        )
+    return found
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A table, and a prompt for its rows."""
+    """A table, and a prompt for its rows.
+
+    `check` refuses the question of a row that must not be sent, with a
+    ConfigurationError; `mask` returns a text as it may be shown.
+    """
 
     rows: Rows
     template: Template
@@ -47,6 +107,7 @@ class Job:
     requests: RowRequests
     options: RunOptions = field(default_factory=RunOptions)
     check: Callable[[str], None] = lambda _text: None
+    mask: Callable[[str], str] = str
 
     @property
     def schema(self) -> Mapping[str, Any] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from json.encoder import encode_basestring
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.key import canonical, canonical_text, key_of
@@ -37,15 +38,20 @@ class RowKeys:
         A `number` joins it, so that equal rows have keys of their own.
         """
         key = self._before.copy()
-        key.update(_encoded(canonical_text(text)))
-        key.update(self._after)
+        # What `canonical_text` makes of a text, without a new encoder for each row.
+        key.update(_encoded(encode_basestring(text)) + self._after)
         if number is None:
             return key.digest()
         return hashlib.sha256(key.digest() + str(number).encode()).digest()
 
-    def of_request(self, request: ChatRequest) -> bytes:
-        """Return the key of any request to the same model, such as a repair."""
-        return bytes.fromhex(key_of(replace(request, model=self._model), self._server))
+    def of_repair(self, key: bytes, text: str, repair: ChatRequest) -> bytes:
+        """Return the key of what is asked about the answer to a row's question.
+
+        A number that joined the question's `key` joins it, too.
+        """
+        request = replace(repair, model=self._model)
+        digest = bytes.fromhex(key_of(request, self._server))
+        return digest if key == self.of(text) else hashlib.sha256(key + digest).digest()
 
 
 def _encoded(text: str) -> bytes:

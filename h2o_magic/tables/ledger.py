@@ -1,168 +1,192 @@
 """The answers of all runs in one file of the user's: what was answered is never asked.
 
 Each answer stands under the key of its request, so that a run is resumed by being run
-again. Failures are noted, and answer nothing. The file is the user's alone (0600).
+again. Failures are noted, and answer nothing. The file is the user's alone (0600), as
+is that of the conversations: answers are kept as they came, so that the second run
+gives the same table as the first.
 """
 
 from __future__ import annotations
 
-import sqlite3
-import time
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from h2o_magic.config.folders import make_private
-from h2o_magic.tables.outcome import RowAnswer
+from h2o_magic.config.forks import in_child
+from h2o_magic.conversation.store.database import (
+    WRITE,
+    Database,
+    failure_of,
+    open_to_read,
+)
+from h2o_magic.conversation.store.layout import Layout
+
+#: A statement, and its parameters, once or many times.
+Statement = tuple[str, Sequence[Sequence[object]]]
 
 #: Keys in one query.
 _CHUNK = 500
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS answers (
-    key BLOB PRIMARY KEY,
-    text TEXT NOT NULL,
-    prompt_tokens INTEGER,
-    completion_tokens INTEGER,
-    seconds REAL NOT NULL,
-    first_token REAL,
-    model TEXT NOT NULL,
-    repaired TEXT NOT NULL,
-    run INTEGER NOT NULL,
-    at REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS failures (
-    key BLOB NOT NULL, run INTEGER NOT NULL, error TEXT NOT NULL, at REAL NOT NULL
-);
-CREATE INDEX IF NOT EXISTS failures_of_run ON failures (run, key);
-CREATE TABLE IF NOT EXISTS runs (id INTEGER PRIMARY KEY, at REAL NOT NULL);
-"""
+#: A file that nobody sees counts its runs from here: they are none of the ledger's.
+_OWN_RUNS = 2**40
+_SAY = "restart the kernel", "run this again"
+
+_VERSION_1 = (
+    """
+    CREATE TABLE answers (
+        key BLOB PRIMARY KEY,
+        run INTEGER NOT NULL,
+        at REAL NOT NULL,             -- seconds since 1970
+        seconds REAL NOT NULL,
+        first_token REAL,
+        prompt_tokens INTEGER,
+        completion_tokens INTEGER,
+        model TEXT NOT NULL,
+        text TEXT NOT NULL,
+        repaired TEXT NOT NULL        -- the first answer, which did not fit
+    )
+    """,
+    "CREATE INDEX answers_of_run ON answers (run)",
+    """
+    CREATE TABLE failures (
+        run INTEGER NOT NULL, key BLOB NOT NULL, error TEXT NOT NULL,
+        PRIMARY KEY (run, key)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE runs (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        at REAL NOT NULL,
+        seen REAL NOT NULL,           -- when it was last known to run
+        name TEXT NOT NULL,
+        prompt TEXT NOT NULL,
+        model TEXT NOT NULL,
+        weights TEXT NOT NULL,        -- their digest, of a local model
+        rows INTEGER,
+        done INTEGER NOT NULL DEFAULT 0,
+        known INTEGER NOT NULL DEFAULT 0,
+        errors INTEGER NOT NULL DEFAULT 0,
+        requests INTEGER NOT NULL DEFAULT 0,
+        prompt_tokens INTEGER NOT NULL DEFAULT 0,
+        completion_tokens INTEGER NOT NULL DEFAULT 0,
+        seconds REAL NOT NULL DEFAULT 0,
+        state TEXT NOT NULL DEFAULT 'running',
+        reason TEXT NOT NULL DEFAULT ''
+    )
+    """,
+)
+#: Marks a file as ours: "H2Ot".
+LAYOUT = Layout(0x48324F74, (_VERSION_1,))
+
+# Databases of a parent process. Its child must not even close them: that would touch
+# the parent's locks.
+_of_parents: list[Database | None] = []
 
 
-class AnswerStore(Protocol):
-    """Where the answers of a run live: the ledger, or a folder of stored answers."""
+class Ledger:
+    """The file; a `path` of None is one that nobody sees, and ends with this object.
 
-    def known(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Return which of these keys have an answer."""
-
-    def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
-        """Return the answers under these keys, of those that have one."""
-
-    def errors(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        """Return why keys failed in this run, of those that did."""
-
-    def moments(self) -> Iterable[tuple[float, float]]:
-        """Return when the answers of this run came, in order, and how long each took.
-
-        In seconds since 1970, and seconds; nothing where that is not kept.
-        """
-        return ()
-
-    def put(self, key: bytes, text: str, answer: RowAnswer) -> None:
-        """Keep the answer to a row's question; it lasts from the next `flush` on."""
-
-    def fail(self, key: bytes, error: str) -> None:
-        """Note that a key failed in this run."""
-
-    def forget(self, keys: Iterable[bytes]) -> None:
-        """Remove the answers under these keys, so that they are asked again."""
-
-    def flush(self) -> None:
-        """Write what was put, in one transaction."""
-
-    def close(self) -> None: ...
-
-
-class Ledger(AnswerStore):
-    """The file of answers; a `path` of None is one that nobody sees, and ends with it.
-
-    It belongs to the thread that opened it.
+    A disk or file error never stops a run: it goes on in such a file, with what can
+    still be read in the other one, and `warn` gets one line. Several threads and
+    processes may use it.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        if path is not None:
-            make_private(path.parent)
-            path.touch(mode=0o600, exist_ok=True)
-        # An empty name is SQLite's own temporary file.
-        self._database = sqlite3.connect(str(path or ""), isolation_level=None)
-        self._database.execute("PRAGMA journal_mode = WAL")
-        self._database.execute("PRAGMA synchronous = NORMAL")
-        self._database.executescript(_SCHEMA)
-        found = self._database.execute(
-            "INSERT INTO runs (at) VALUES (?)", (time.time(),)
-        )
-        self.run = found.lastrowid or 0
-        self._put: list[tuple[object, ...]] = []
-        self._failed: list[tuple[object, ...]] = []
+    def __init__(self, path: Path | None, warn: Callable[[str], None]) -> None:
+        self.trouble = ""
+        self._path = path
+        self._warn = warn
+        self._file: Database | None = None
+        self._spare: Database | None = None
+        self._lock = threading.RLock()
+        in_child(self._renew)
 
-    def known(self, keys: Iterable[bytes]) -> set[bytes]:
-        self.flush()
-        found = self._selected("SELECT key FROM answers WHERE key IN", list(keys))
-        return {key for (key,) in found}
+    def write(self, *statements: Statement) -> int:
+        """Execute statements in one transaction; return the id of the last new row."""
+        with self._lock:
+            try:
+                return self._written(statements)
+            except Exception as error:
+                self._go_on_without(error)
+            return self._written(statements)
 
-    def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
-        self.flush()
-        columns = (
-            "key, text, prompt_tokens, completion_tokens, seconds, first_token, model,"
-            " repaired"
-        )
-        found = self._selected(f"SELECT {columns} FROM answers WHERE key IN", keys)
-        return {key: RowAnswer(*rest) for key, *rest in found}
+    def read(self, query: str, *parameters: object) -> list[Any]:
+        """Return the rows of a query."""
+        with self._lock:
+            try:
+                return self._found(query, parameters)
+            except Exception as error:
+                self._go_on_without(error)
+            try:
+                return self._found(query, parameters)
+            except Exception:  # the file cannot even be read
+                self._file = None
+                return self._found(query, parameters)
 
-    def errors(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        self.flush()
-        query = f"SELECT key, error FROM failures WHERE run = {self.run} AND key IN"
-        return dict(self._selected(query, keys))
-
-    def moments(self) -> Iterable[tuple[float, float]]:
-        self.flush()
-        query = "SELECT at, seconds FROM answers WHERE run = ? ORDER BY at"
-        yield from self._database.execute(query, (self.run,))
-
-    def put(self, key: bytes, text: str, answer: RowAnswer) -> None:  # noqa: ARG002
-        self._put.append(
-            (
-                key,
-                answer.text,
-                answer.prompt_tokens,
-                answer.completion_tokens,
-                answer.seconds,
-                answer.first_token,
-                answer.model,
-                answer.repaired,
-                self.run,
-                time.time(),
-            )
-        )
-
-    def fail(self, key: bytes, error: str) -> None:
-        self._failed.append((key, self.run, error, time.time()))
-
-    def forget(self, keys: Iterable[bytes]) -> None:
-        self._database.executemany(
-            "DELETE FROM answers WHERE key = ?", [(key,) for key in keys]
-        )
-
-    def flush(self) -> None:
-        if not (self._put or self._failed):
-            return
-        put, self._put = self._put, []
-        failed, self._failed = self._failed, []
-        self._database.execute("BEGIN IMMEDIATE")
-        marks = ", ".join("?" * 10)
-        self._database.executemany(
-            f"INSERT OR REPLACE INTO answers VALUES ({marks})", put
-        )
-        self._database.executemany("INSERT INTO failures VALUES (?, ?, ?, ?)", failed)
-        self._database.execute("COMMIT")
-
-    def close(self) -> None:
-        self.flush()
-        self._database.close()
-
-    def _selected(self, query: str, keys: Sequence[bytes]) -> list[Any]:
-        rows: list[Any] = []
+    def under(self, query: str, keys: Sequence[bytes]) -> Iterator[Any]:
+        """Yield the rows of a query that ends with ``IN``, with these keys."""
         for start in range(0, len(keys), _CHUNK):
             some = keys[start : start + _CHUNK]
-            marks = ", ".join("?" * len(some))
-            rows += self._database.execute(f"{query} ({marks})", some).fetchall()
-        return rows
+            yield from self.read(f"{query} ({', '.join('?' * len(some))})", *some)
+
+    def version(self) -> int:
+        """Return a number that is another one when another process has written."""
+        return int(self.read("PRAGMA data_version")[0][0])
+
+    def close(self) -> None:
+        """Close the file; a later use opens it again. What nobody sees stays open."""
+        with self._lock:
+            if self._file is not None and not self.trouble:
+                self._file.close()
+                self._file = None
+
+    def _written(self, statements: Iterable[Statement]) -> int:
+        database = self._open()
+        with database.transaction(WRITE):
+            for sql, parameters in statements:
+                if len(parameters) == 1:
+                    database.execute(sql, parameters[0])
+                else:
+                    database.connection.executemany(sql, parameters)
+            (last,) = database.execute("SELECT last_insert_rowid()").fetchone()
+        return int(last)
+
+    def _found(self, query: str, parameters: Sequence[object]) -> list[Any]:
+        here = self._open()
+        rows: list[Any] = []
+        if self._file is not None and self._file is not here:
+            rows = self._file.execute(query, parameters).fetchall()
+        return rows + here.execute(query, parameters).fetchall()
+
+    def _open(self) -> Database:
+        """Return what is written to."""
+        if self._path is not None and not self.trouble:
+            if self._file is None:
+                self._file = Database.open(self._path, LAYOUT)
+            return self._file
+        if self._spare is None:
+            self._spare = Database.temporary(LAYOUT)
+            self._spare.execute(
+                "INSERT INTO runs (id, at, seen, name, prompt, model, weights) "
+                f"VALUES ({_OWN_RUNS}, 0, 0, '', '', '', '')"
+            )
+        return self._spare
+
+    def _go_on_without(self, error: Exception) -> None:
+        failure = failure_of(error)
+        if failure is None or self._path is None or self.trouble:
+            raise error
+        if self._file is None and failure.readable:
+            self._file = open_to_read(self._path, LAYOUT)
+        path = " ".join(str(self._path).split())
+        self.trouble = (
+            f"cannot keep the answers to rows in {path}: {failure.what}. They are kept "
+            f"until the kernel ends: {failure.remedy.replace(*_SAY)}"
+        )
+        with suppress(Warning):  # where warnings are errors
+            self._warn(self.trouble)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
+        _of_parents.append(self._file)
+        self._file = None

@@ -2,24 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice, repeat
+from operator import index
 from typing import TYPE_CHECKING, Any
 
-from h2o_magic.errors import expect
+from h2o_magic.config.units import counted
+from h2o_magic.errors import ConfigurationError, expect
+from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.ledger import AnswerStore
+from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.row_answers import RowAnswers
-from h2o_magic.tables.rows import BATCH, ColumnBatch
+from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
+from h2o_magic.tables.usage import RunUsage
 
 if TYPE_CHECKING:
     from h2o_magic.tables.comparing import Comparison
     from h2o_magic.tables.scoring import Score
 
-_NOT_ASKED = "not asked: the run was stopped before"
+#: Why a row has neither an answer nor an error, by how the run ended.
+_WITHOUT = {
+    "stopped": "not asked: the run was stopped",
+    "failed": "not asked: the run ended early",
+}
+_REMOVED = "its answer was removed from where answers are kept"
 
 
 class MappedTable:
@@ -29,12 +39,30 @@ class MappedTable:
     ----------
     progress : Progress
         The counts of the run.
+    name : str
+        The variable that has it; empty if there is none.
+    rows : int
+        How many rows were read.
+    notes : tuple of str
+        What was not put into the prompt as it was typed, one line each.
+    mask : callable
+        Returns a text as it may be shown, without secrets.
     """
 
     def __init__(
-        self, job: Job, store: AnswerStore, keys: bytes, progress: Progress
+        self,
+        job: Job,
+        store: AnswerStore,
+        keys: bytes,
+        progress: Progress,
+        run: Callable[[Job, AnswerStore], MappedTable],
     ) -> None:
         self.progress = progress
+        self.name = ""
+        self.rows = len(keys) // KEY
+        self.notes = job.asked.notes
+        self.mask = job.mask
+        self._run = run
         self._job = job
         self._store = store
         self._keys = keys
@@ -42,8 +70,112 @@ class MappedTable:
 
     @cached_property
     def table(self) -> object:
-        """The table, with the columns of the answers and ``error``."""
-        return self._job.rows.with_columns(self._columns.kinds, self._batches())
+        """The table with the answers and ``error``; of a file, the path of another."""
+        try:
+            return self._job.rows.with_columns(self._columns.kinds, self._answers())
+        finally:
+            self._store.close()
+
+    @cached_property
+    def errors(self) -> object:
+        """The rows that have no answer, with ``error``; a file's by their numbers."""
+        try:
+            found = dict(self._failed())
+        finally:
+            self._store.close()
+        rows = self._job.rows.take(list(found))
+        errors = ((error,) for error in found.values())
+        return rows.with_columns({self._columns.error: "text"}, errors)
+
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return self.rows if count is None else count
+
+    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the names and the first rows of the prompt's and the new columns.
+
+        The column of errors only if one of these rows has one.
+        """
+        used = self._job.template.columns
+        given = next(iter(self._job.rows.batches(used)), [])[:count]
+        keys = [self._keys[at * KEY : (at + 1) * KEY] for at in range(len(given))]
+        try:
+            answers = list(self._values([key for key in keys if key]))
+        finally:
+            self._store.close()
+        new = list(self._columns.kinds)
+        if not any(row[-1] for row in answers):
+            new, answers = new[:-1], [row[:-1] for row in answers]
+        rows = [(*row, *more) for row, more in zip(given, answers, strict=False)]
+        return [*used, *new], rows
+
+    def answers(self) -> list[RowAnswer | None]:
+        """Return the answer to each row, None for one that has none."""
+        keys = [key for keys in self._key_batches() for key in keys]
+        try:
+            found = self._store.answers(keys)
+        finally:
+            self._store.close()
+        return [found.get(key) for key in keys]
+
+    def _repr_markdown_(self) -> str:
+        from h2o_magic.tables.view import run_markdown  # noqa: PLC0415 - it shows this
+
+        return run_markdown(self)
+
+    def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        from h2o_magic.tables.view import run_plain  # noqa: PLC0415 - it shows this
+
+        printer.text(repr(self) if cycle else run_plain(self))
+
+    @property
+    def usage(self) -> RunUsage:
+        """What this run used."""
+        return RunUsage.of_run(self.progress)
+
+    @property
+    def total_usage(self) -> RunUsage:
+        """What all answers of the table took, in this run or in earlier ones.
+
+        An answer to equal rows counts once.
+        """
+        rows = len(self._keys) // KEY
+        try:
+            return RunUsage.of_answers(self._distinct_answers(), rows)
+        finally:
+            self._store.close()
+
+    def again(
+        self, *, failed: bool = False, rows: Iterable[int] | None = None
+    ) -> MappedTable:
+        """Ask some rows again, and return the table with their new answers.
+
+        Parameters
+        ----------
+        failed
+            True for all rows that have an error, or were not asked.
+        rows
+            Positions of rows, from 0, whatever the table's index is. An equal row gets
+            the same new answer.
+
+        Raises
+        ------
+        ConfigurationError
+            If neither or both are given, or there is no row at a position.
+        """
+        if failed == (rows is not None):
+            raise ConfigurationError(
+                "expected `failed=True` or `rows=[...]`: which rows are asked again"
+            )
+        keys = self._failed_keys() if rows is None else set(map(self._key_at, rows))
+        return self._run(self._job, self._store.again(keys))
 
     def score(self, label: str, column: str | None = None) -> Score:
         """Compare the answers with a column of the table that knows them.
@@ -63,7 +195,7 @@ class MappedTable:
         """
         from h2o_magic.tables.scoring import score  # noqa: PLC0415 - few runs are scored
 
-        return score(self._answers, label, column)
+        return score(self._read, label, column)
 
     def compare(
         self, other: MappedTable, label: str | None = None, column: str | None = None
@@ -88,7 +220,7 @@ class MappedTable:
         from h2o_magic.tables.comparing import compare  # noqa: PLC0415 - as for `score`
 
         expect("a run over a table", other, MappedTable)
-        return compare(self._answers, other._answers, label, column)
+        return compare(self._read, other._read, label, column)
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: rows over time, and how long each took.
@@ -98,29 +230,72 @@ class MappedTable:
         """
         from h2o_magic.tables.plotting import plot  # noqa: PLC0415 - as for `score`
 
-        return plot(self._store)
+        try:
+            return plot(self._store)
+        finally:
+            self._store.close()
 
     @property
-    def _answers(self) -> RowAnswers:
+    def _read(self) -> RowAnswers:
         return RowAnswers(self._job, self._store, self._keys)
 
-    def _batches(self) -> Iterator[ColumnBatch]:
+    def _key_at(self, position: int) -> bytes:
+        count = len(self._keys) // KEY
+        try:
+            at = index(position)
+        except TypeError:
+            at = -1
+        if not 0 <= at < count:
+            raise ConfigurationError(
+                f"expected positions of rows from 0 to {count - 1:,}, got {position!r}"
+            )
+        return self._keys[at * KEY : (at + 1) * KEY]
+
+    def _failed_keys(self) -> set[bytes]:
+        return {
+            key
+            for keys in self._key_batches()
+            for key in self._store.errors(keys)
+            if any(key[:-8])  # else it has no question
+        }
+
+    def _distinct_answers(self) -> Iterator[RowAnswer]:
+        seen: set[bytes] = set()
+        for keys in self._key_batches():
+            new = [key for key in dict.fromkeys(keys) if key not in seen]
+            seen.update(new)
+            yield from self._store.answers(new).values()
+
+    def _key_batches(self) -> Iterator[list[bytes]]:
         for start in range(0, len(self._keys), BATCH * KEY):
             some = self._keys[start : start + BATCH * KEY]
-            keys = [some[at : at + KEY] for at in range(0, len(some), KEY)]
-            yield self._batch(keys)
+            yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
 
-    def _batch(self, keys: Sequence[bytes]) -> ColumnBatch:
-        answers = self._store.answers(keys)
-        errors = self._store.errors([key for key in keys if key not in answers])
-        rows = [
-            self._columns.values(answers[key].text, None)
-            if key in answers
-            else self._columns.values(None, errors.get(key, _NOT_ASKED))
-            for key in keys
-        ]
-        columns = zip(*rows, strict=True)
-        return {
-            name: list(values)
-            for name, values in zip(self._columns.kinds, columns, strict=True)
-        }
+    def _answers(self) -> Iterator[Row]:
+        """Yield the new values of each row, and what those that were not read have."""
+        for keys in self._key_batches():
+            yield from self._values(keys)
+        yield from repeat(self._without())
+
+    def _values(self, keys: Sequence[bytes]) -> Iterator[Row]:
+        # A row that failed stays so, though a later run may have its answer.
+        errors = self._store.errors(keys) if self.progress.errors else {}
+        texts = self._store.texts(keys)
+        for key in keys:
+            if key in errors:
+                yield self._columns.values(None, errors[key])
+            elif key in texts:
+                yield self._columns.values(texts[key], None)
+            else:
+                yield self._without()
+
+    def _failed(self) -> Iterator[tuple[int, str]]:
+        """Yield the numbers of rows without an answer, and why."""
+        rows = ((number, row[-1]) for number, row in enumerate(self._answers()))
+        for number, error in islice(rows, len(self)):
+            if error is not None:
+                yield number, str(error)
+
+    def _without(self) -> Row:
+        why = _WITHOUT.get(self.progress.state, _REMOVED)
+        return self._columns.values(None, why)

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import time
+import warnings
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
 from h2o_magic.prompts.prompt import Prompt
+from h2o_magic.tables.answers import AnswerStore
+from h2o_magic.tables.budget import Budget
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
-from h2o_magic.tables.rows import Rows, rows_of
+from h2o_magic.tables.rows import Rows, Target, rows_of
 from h2o_magic.tables.run import Run
-from h2o_magic.tables.stores import open_store
+from h2o_magic.tables.stores import open_store, uses_folder
 from h2o_magic.tables.template import Template
+from h2o_magic.tables.turn import RunTurn
+from h2o_magic.tables.view import run_markdown
 
 Tell = Callable[[Progress], None]
+#: Runs a job another time, with the answers that are there.
+Again = Callable[[Job, AnswerStore], MappedTable]
+
+#: Seconds between two drawings of the progress: five a second at most.
+INTERVAL = 0.2
 
 
 def prepare_job(
@@ -30,40 +44,146 @@ def prepare_job(
     expand: Callable[[str], Prompt] = Prompt.of,
     schema: object = None,
     first: int | None = None,
+    to: str | os.PathLike[str] | None = None,
+    overwrite: bool = False,
+    fresh: bool = False,
     options: RunOptions | None = None,
     check: Callable[[str], None] = lambda _text: None,
+    mask: Callable[[str], str] = str,
     **settings: Any,
 ) -> Job:
     """Return what is to be run; nothing is asked of a model.
 
-    `expand` puts the notebook's values into a prompt whose columns are marked.
+    `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
+    asks all rows again, as the option `forget` does.
     """
-    rows = table if isinstance(table, Rows) else rows_of(table, first)
+    if to is not None or overwrite:
+        target = Target(None if to is None else Path(to), overwrite=overwrite)
+        rows = rows_of(table, first, target)
+    else:
+        rows = table if isinstance(table, Rows) else rows_of(table, first)
     template = Template.of(prompt, rows.names)
+    options = options or RunOptions()
+    fresh = fresh or options.forget
+    settings.setdefault("format", "markdown")  # a schema's columns are all there is
     asked = session.table_question(
-        expand(template.marked), schema=schema, folder=False, **settings
+        expand(template.marked),
+        schema=schema,
+        fresh=fresh,
+        folder=uses_folder(session, settings, rows.count),
+        servers=options.servers,
+        **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
     requests = RowRequests(asked.request, parts)
-    return Job(rows, template, asked, requests, options or RunOptions(), check)
+    options = replace(options, forget=fresh)
+    return Job(rows, template, asked, requests, options, check, mask)
 
 
-def run_job(job: Job, tell: Tell = lambda _progress: None) -> MappedTable:
-    """Ask all rows that have no answer yet; an interrupt keeps what came."""
-    progress = Progress(job.rows.count)
-    store = open_store(job)
+def map_job(
+    session: Session,
+    job: Job,
+    *,
+    title: str,
+    name: str = "",
+    tell: Tell = lambda _progress: None,
+    history: bool = True,
+    **others: Any,
+) -> MappedTable:
+    """Run a job as a turn of the conversation, unless `history` is False.
+
+    `title` is what the table is called there, `name` the result's variable. `tell` is
+    called five times a second at most. The `others` are those of :func:`run_job`.
+    """
+    progress = Progress(job.rows.count, price=job.options.price)
+    with uninterrupted():
+        turn = RunTurn(session, job, progress, title) if history else None
+    mapped = None
+
+    def tell_all(progress: Progress) -> None:
+        tell(progress)
+        if turn is not None:
+            turn.tell()
+
+    try:
+        tell_all(progress)
+        mapped = run_job(job, _seldom(tell_all), progress, **others)
+        mapped.name = name
+        return mapped
+    except Exception as error:
+        progress.end("failed", " ".join(str(error).split()) or type(error).__name__)
+        raise
+    finally:
+        with uninterrupted():
+            if progress.state == "running":
+                progress.end("stopped")
+            if turn is not None:
+                turn.end("" if mapped is None else run_markdown(mapped))
+
+
+def run_job(
+    job: Job,
+    tell: Tell = lambda _progress: None,
+    progress: Progress | None = None,
+    *,
+    warn: Callable[[str], None] = warnings.warn,
+    store: AnswerStore | None = None,
+    again: Again | None = None,
+) -> MappedTable:
+    """Ask all rows that have no answer yet; an interrupt keeps what came.
+
+    `warn` gets one line if the answers cannot be kept. A `store` is that of an earlier
+    run of the same job, of which some rows are asked again; `again` runs that.
+    """
+    progress = progress or Progress(job.rows.count, price=job.options.price)
+    keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
+    store = store or open_store(job, keys, warn)
+    refuse = store.refuse
+    options = job.options
+    try:
+        executor, pace = open_executor(job)
+    except BaseException:
+        store.close()
+        raise
+    budget = Budget(pace, progress, options.budget)
+
+    def check(text: str) -> None:
+        job.check(text)
+        refuse(text)
+
+    def run_again(job: Job, store: AnswerStore) -> MappedTable:
+        return run_job(job, tell, warn=warn, store=store)
+
     run = Run(
         job.rows.batches(job.template.columns),
         job.requests,
-        RowKeys(job.requests, job.asked.serving.name, job.asked.model),
+        keys,
         store=store,
-        executor=open_executor(job),
-        pace=Pace(job.options.width),
+        executor=executor,
+        pace=budget,
         progress=progress,
-        each=job.options.each,
-        max_errors=job.options.max_errors,
-        check=job.check,
+        each=options.each,
+        max_errors=options.max_errors,
+        check=check,
         tell=lambda: tell(progress),
+        may_go_on=budget.used,
     )
-    run.go()
-    return MappedTable(job, store, bytes(run.keys), progress)
+    try:
+        run.go()
+    finally:
+        store.close()
+    return MappedTable(job, store, bytes(run.keys), progress, again or run_again)
+
+
+def _seldom(tell: Tell) -> Tell:
+    """Return a function that marks the progress, and tells it now and then."""
+    last = 0.0
+
+    def tell_seldom(progress: Progress) -> None:
+        nonlocal last
+        progress.mark()
+        if (now := time.monotonic()) - last >= INTERVAL:
+            last = now
+            tell(progress)
+
+    return tell_seldom

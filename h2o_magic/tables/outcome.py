@@ -41,7 +41,11 @@ class RowAnswer:
 
 @dataclass(frozen=True, slots=True)
 class RowFailure:
-    """Why a row has no answer; `wait` is for how many seconds a busy server asks."""
+    """Why a row has no answer.
+
+    `wait` is for how many seconds a busy server asks; of a lost row, it says that the
+    server cannot be reached now.
+    """
 
     message: str
     kind: FailureKind = "row"
@@ -53,10 +57,13 @@ class Outcome:
     """What came of asking a row; `requests` is how many were sent for that.
 
     `ticket` is the number under which the row was given to be asked. `limit` is what
-    the server said about its limits.
+    the server said about its limits. The tokens are those of all its requests, also of
+    ones that failed; None where the server did not say.
     """
 
     ticket: int
     result: RowAnswer | RowFailure
     requests: int = 1
     limit: RateLimit | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None

@@ -6,38 +6,28 @@ is not asked, and equal rows are asked once.
 
 from __future__ import annotations
 
-import re
-from collections import deque
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
+from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.answers import AnswerStore
+from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
+from h2o_magic.tables.giving_up import GivingUp
 from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.ledger import AnswerStore
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.pace import Pace
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.progress import Progress, RunState
 from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.stopping import stopping
+from h2o_magic.tables.waiting import Asked, Waiting
 
 #: A key's bytes; those of rows that cannot be asked begin with zeros.
 KEY = 32
-#: If the first rows all fail in the same way, the others would, too.
-ALIKE = 20
 #: How often a row is asked whose answer got lost on its way.
 _TRIES = 3
-#: Seconds between two looks at the clock, and at an interrupt.
+#: Seconds between two looks at whether to stop.
 _TICK = 0.1
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A key that is asked or waits for it, and how many rows have it."""
-
-    key: bytes
-    text: str
-    rows: int = 1
-    tries: int = 0
 
 
 class Run:
@@ -45,8 +35,8 @@ class Run:
 
     `batches` are the rows, with the values of the template's columns. `check` refuses
     the question of a row that must not be sent, with a ConfigurationError. `tell` is
-    called after each step; it should return soon. Afterwards `keys` has the key of each
-    row that was read, one after the other.
+    called after each step; `may_go_on`, before it, returns why the run is to stop, or
+    nothing. Afterwards `keys` has the key of each row that was read, one after another.
     """
 
     def __init__(
@@ -57,12 +47,14 @@ class Run:
         *,
         store: AnswerStore,
         executor: RowExecutor,
-        pace: Pace,
+        pace: Pacing,
         progress: Progress,
         each: bool = False,
         max_errors: int | None = None,
         check: Callable[[str], None] = lambda _text: None,
         tell: Callable[[], None] = lambda: None,
+        may_go_on: Callable[[], str] = lambda: "",
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keys = bytearray()
         self._batches = batches
@@ -73,149 +65,235 @@ class Run:
         self._pace = pace
         self._progress = progress
         self._each = each
-        self._max_errors = max_errors
+        self._giving_up = GivingUp(max_errors, clock)
         self._check = check
         self._tell = tell
-        self._waiting: deque[_Asked] = deque()
-        self._asked: dict[bytes, _Asked] = {}  # waiting, or in flight
-        self._in_flight: dict[int, _Asked] = {}
-        self._failed: set[bytes] = set()
+        self._may_go_on = may_go_on
+        self._clock = clock
+        self._waiting = Waiting(backwards=store.is_shared())
+        self._asked: dict[bytes, Asked] = {}  # waiting, or in flight
+        self._in_flight: dict[int, Asked] = {}
+        self._failed: dict[bytes, str] = {}
         self._tickets = 0
-        self._alike: str | None = None  # how all rows so far have failed
+        self._not_before = -math.inf  # when a server that is gone is asked again
         self._all_read = False
+        self._unread = ""  # why the rest of the table could not be read
+        self._reading = self._stop = False
+
+    def stop(self) -> None:
+        """End the run soon, from any thread; what came is kept."""
+        self._stop = True
 
     def go(self) -> None:
-        """Ask until all rows are done, the run cannot go on, or it is interrupted."""
+        """Ask until all rows are done, the run cannot go on, or it is stopped.
+
+        An interrupt stops it; a second one is raised where it comes.
+        """
+        progress = self._progress
         try:
-            while self._progress.state == "running":
-                self._submit()
-                if self._all_read and not self._asked:
-                    self._progress.end("done")
-                    break
-                if self._in_flight or self._waiting:
-                    self._take(self._executor.outcomes(self._pause()))
-                self._store.flush()
-                self._tell()
+            with stopping(self._interrupted):
+                while progress.state == "running":
+                    self._step()
+                self._take(self._executor.outcomes(0))
         except KeyboardInterrupt:
-            self._progress.end("stopped")
+            self._end("stopped")
+        except BaseException as error:
+            self._end("failed", f"{type(error).__name__}: {error}")
+            raise
         finally:
-            self._executor.stop()
-            self._store.flush()
+            with uninterrupted():
+                self._executor.stop()
+                self._store.flush(progress)
+
+    def _interrupted(self) -> None:
+        self.stop()
+        if self._reading:  # which may take long, and loses nothing
+            raise KeyboardInterrupt
+
+    def _step(self) -> None:
+        if self._stop:
+            self._end("stopped")
+        elif reason := self._may_go_on():
+            self._end("stopped", reason)
+        else:
+            self._submit()
+            if self._all_read and not self._asked:
+                self._end("failed" if self._unread else "done", self._unread)
+            else:
+                self._take(self._executor.outcomes(self._pause()))
+                self._store.flush(self._progress)
+        self._tell()
 
     def _pause(self) -> float:
-        wait = self._pace.wait()
-        return _TICK if wait is None else max(min(wait, _TICK), 0.001)
+        wait = self._pace.wait() or _TICK
+        return 0.0 if self._is_hungry() else max(min(wait, _TICK), 0.001)
+
+    def _room(self) -> int:
+        gone = self._clock() < self._not_before
+        return 0 if gone else self._pace.room(len(self._in_flight))
+
+    def _is_hungry(self) -> bool:
+        return not self._all_read and len(self._waiting) < self._room()
 
     def _submit(self) -> None:
-        room = self._pace.room(len(self._in_flight))
-        while len(self._waiting) < room and not self._all_read:
+        if self._is_hungry():
             self._read()
         tickets: list[Ticket] = []
+        room = self._room() if self._waiting else 0
         while self._waiting and len(tickets) < room:
-            asked = self._waiting.popleft()
-            self._tickets += 1
-            self._in_flight[self._tickets] = asked
-            tickets.append((self._tickets, asked.text))
+            for asked in self._unknown(self._waiting.take(room - len(tickets))):
+                self._tickets += 1
+                self._in_flight[self._tickets] = asked
+                tickets.append((self._tickets, asked.text))
         if tickets:
             self._pace.sent(len(tickets))
             self._executor.submit(tickets)
         self._progress.width = self._pace.width
+        self._progress.paused = self._pace.wait() or 0.0
+
+    def _unknown(self, some: list[Asked]) -> list[Asked]:
+        """Leave out the rows that another process has got answers to meanwhile."""
+        if not self._store.has_changed():
+            return some
+        known = self._store.known({asked.key: asked.text for asked in some})
+        for key in known:
+            self._count_known(self._asked.pop(key).rows)
+        return [asked for asked in some if asked.key not in known]
 
     def _read(self) -> None:
         """Read some rows; those without an answer wait to be asked."""
-        batch = next(self._batches, None)
+        batch = self._next_batch()
         if batch is None:
             self._all_read = True
-            self._progress.total = len(self.keys) // KEY
+            if not self._unread:
+                self._progress.total = len(self.keys) // KEY
             return
-        texts: dict[bytes, list[str]] = {}
-        for row in batch:
-            number = len(self.keys) // KEY
+        questions: dict[bytes, str] = {}
+        rows: dict[bytes, int] = {}
+        for key, text in self._questions(batch):
+            if key in rows:
+                rows[key] += 1
+            else:
+                questions[key], rows[key] = text, 1
+        for key in self._store.known(questions):
+            self._count_known(rows.pop(key))
+        for key, count in rows.items():
+            if key in self._failed:
+                self._count_failed(self._failed[key], count)
+            elif key in self._asked:
+                self._asked[key].rows += count
+            else:
+                self._ask(Asked(key, questions[key], count))
+
+    def _next_batch(self) -> Sequence[tuple[object, ...]] | None:
+        self._reading = True
+        try:
+            return next(self._batches, None)
+        except Exception as error:  # of whatever holds the table
+            row = len(self.keys) // KEY
+            what = f"{type(error).__name__}: {error}"
+            self._unread = f"the table could not be read after row {row:,}: {what}"
+            return None
+        finally:
+            self._reading = False
+
+    def _questions(
+        self, batch: Sequence[tuple[object, ...]]
+    ) -> Iterator[tuple[bytes, str]]:
+        """Yield keys and questions of the rows that have one; note all keys."""
+        text_of, key_of, each = self._requests.text, self._keys.of, self._each
+        for number, row in enumerate(batch, len(self.keys) // KEY):
             try:
-                text = self._requests.text(row)
-                key = self._keys.of(text, number if self._each else None)
+                text = text_of(row)
+                key = key_of(text, number if each else None)
             except ConfigurationError as error:
                 key = number.to_bytes(KEY, "big")
                 self._fail(key, str(error), 1)
                 self.keys += key
-                continue
-            self.keys += key
-            texts.setdefault(key, []).append(text)
-        known = self._store.known(texts)
-        for key, same in texts.items():
-            if key in known:
-                self._progress.done += len(same)
-                self._progress.known += len(same)
-            elif key in self._failed:
-                self._count_failed(len(same))
-            elif key in self._asked:
-                self._asked[key].rows += len(same)
             else:
-                self._ask(_Asked(key, same[0], len(same)))
+                self.keys += key
+                yield key, text
 
-    def _ask(self, asked: _Asked) -> None:
+    def _ask(self, asked: Asked) -> None:
         try:
             self._check(asked.text)
         except ConfigurationError as error:
             self._fail(asked.key, str(error), asked.rows)
             return
         self._asked[asked.key] = asked
-        self._waiting.append(asked)
+        self._waiting.add(asked)
 
     def _take(self, outcomes: list[Outcome]) -> None:
+        progress = self._progress
         for outcome in outcomes:
             asked = self._in_flight.pop(outcome.ticket)
-            self._progress.requests += outcome.requests
+            progress.requests += outcome.requests
+            progress.prompt_tokens += outcome.prompt_tokens or 0
+            progress.completion_tokens += outcome.completion_tokens or 0
             result = outcome.result
             if isinstance(result, RowAnswer):
                 self._answered(asked, outcome, result)
             else:
                 self._refused(asked, result)
 
-    def _answered(self, asked: _Asked, outcome: Outcome, answer: RowAnswer) -> None:
+    def _answered(self, asked: Asked, outcome: Outcome, answer: RowAnswer) -> None:
         del self._asked[asked.key]
         self._store.put(asked.key, asked.text, answer)
         self._pace.answered(answer.seconds, outcome.limit)
-        progress = self._progress
-        progress.done += asked.rows
-        progress.known += asked.rows - 1
-        progress.prompt_tokens += answer.prompt_tokens or 0
-        progress.completion_tokens += answer.completion_tokens or 0
-        self._alike = ""
+        self._progress.done += asked.rows
+        self._progress.known += asked.rows - 1
+        self._giving_up.answered()
 
-    def _refused(self, asked: _Asked, failure: RowFailure) -> None:
-        asked.tries += 1
+    def _refused(self, asked: Asked, failure: RowFailure) -> None:
         if failure.kind == "run":
-            self._progress.end("failed", failure.message)
+            self._end("failed", failure.message)
         elif failure.kind == "busy":
             self._pace.busy(failure.wait)
             self._progress.refused += 1
-            self._waiting.appendleft(asked)
-        elif failure.kind == "lost" and asked.tries < _TRIES:
-            self._waiting.append(asked)
+            self._waiting.put_first(asked)
+            self._give_up(self._giving_up.busy(failure.message, failure.wait))
+        elif failure.kind == "lost":
+            self._lost(asked, failure)
         else:
-            del self._asked[asked.key]
-            self._fail(asked.key, failure.message, asked.rows)
+            self._asked_in_vain(asked, failure)
+
+    def _lost(self, asked: Asked, failure: RowFailure) -> None:
+        asked.lost += 1
+        if failure.wait is not None:
+            # The server cannot be reached: the same rows find out whether it is gone.
+            self._not_before = self._clock() + failure.wait * asked.lost
+        if asked.lost >= _TRIES:
+            self._asked_in_vain(asked, failure)
+        elif failure.wait is None:
+            self._waiting.put_last(asked)
+        else:
+            self._waiting.put_first(asked)
+
+    def _asked_in_vain(self, asked: Asked, failure: RowFailure) -> None:
+        del self._asked[asked.key]
+        message, lost = failure.message, failure.kind == "lost"
+        gone = lost and bool(failure.wait) and not self._in_flight
+        self._give_up(self._giving_up.failed(message, lost=lost, last=gone))
+        self._fail(asked.key, message, asked.rows)
 
     def _fail(self, key: bytes, message: str, rows: int) -> None:
-        self._failed.add(key)
+        self._failed[key] = message
         self._store.fail(key, message)
-        self._count_failed(rows)
-        self._stop_if_hopeless(message)
+        self._count_failed(message, rows)
 
-    def _count_failed(self, rows: int) -> None:
+    def _count_known(self, rows: int) -> None:
         self._progress.done += rows
-        self._progress.errors += rows
+        self._progress.known += rows
 
-    def _stop_if_hopeless(self, message: str) -> None:
+    def _count_failed(self, message: str, rows: int) -> None:
         progress = self._progress
-        if progress.state != "running":
-            return
-        alike = re.sub(r"\d+", "0", message)
-        self._alike = alike if self._alike in (None, alike) else ""
-        if self._alike and len(self._failed) >= ALIKE:
-            progress.end("failed", f"the first {ALIKE} rows all failed: {message}")
-        elif self._max_errors is not None and progress.errors > self._max_errors:
-            progress.end(
-                "failed", f"more than {self._max_errors:,} errors, the last: {message}"
-            )
+        progress.fail(message, rows)
+        self._give_up(self._giving_up.errors(progress.errors, message))
+
+    def _give_up(self, reason: str) -> None:
+        if reason:
+            self._end("failed", reason)
+
+    def _end(self, state: RunState, reason: str = "") -> None:
+        if self._progress.state == "running":
+            self._progress.end(state, reason)

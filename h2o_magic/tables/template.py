@@ -8,20 +8,31 @@ are written once, when the question is prepared: until then a mark stands for a 
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.prompts.expand import follow
-from h2o_magic.prompts.fields import Field, Step, fields
+from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields
+from h2o_magic.tables.cells import Unreadable, as_text, is_missing
 
 #: Characters of the private use area, which stand around the number of a place.
 _MARK = "\ue0f1{}\ue0f2"
 _MARKS = re.compile("\ue0f1(\\d+)\ue0f2")
+#: What may follow a name: attributes and indexes, and a format as in an f-string.
+_PATH = r"""(?:\.\w+|\[(?:-?\d+|'[^'\r\n]*'|"[^"\r\n]*")\])*"""
+_FORMAT = (
+    r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+]?\#?0?\d*[,_]?(?:\.\d+)?"
+    r"[bcdeEfFgGnosxX%]?))?"
+)
+#: A format that is none, but is found in code: ``{id:1}``.
+_SIZE = re.compile(r":\d*")
 _MOST_NAMED = 8
+#: Characters behind a column that may as well stand there.
+_SHORT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +42,25 @@ class Place:
     column: int
     text: str
     path: tuple[Step, ...] = ()
-    format: str = ""
+    format: str = ""  # with what is before it: ``!r``, ``:.2f``
 
     def value(self, row: Sequence[object]) -> str:
         """Return what stands here in a row; a ConfigurationError says what it lacks."""
         value = row[self.column]
+        if isinstance(value, str) and not (self.path or self.format):
+            return value
+        if isinstance(value, Unreadable):
+            raise ConfigurationError(value.reason)
         if self.path and not is_missing(value):
-            value = follow(value, Field(0, 0, self.text, "", self.path, ""))
-        if self.format and not is_missing(value):
-            try:
-                return format(value, self.format)
-            except (TypeError, ValueError) as error:
-                raise ConfigurationError(f"`{self.text}`: {error}") from error
-        return as_text(value)
+            value = follow(*_entry(value, self))
+        if is_missing(value):
+            return ""
+        try:
+            if self.format:
+                return f"{{0{self.format}}}".format(value)
+            return as_text(value)
+        except (TypeError, ValueError, ConfigurationError) as error:
+            raise ConfigurationError(f"`{self.text}`: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +92,22 @@ class Template:
         places: list[Place] = []
 
         def mark(found: re.Match[str]) -> str:
-            name, rest, spec = found["name"], found["path"], found["format"] or ""
+            name, rest, spec = found["name"], found["path"], found["format"]
             path = _path(rest)
-            if rest and not path:
+            if (rest and not path) or _SIZE.fullmatch(spec):
                 return found[0]
             column = columns.setdefault(name, len(columns))
-            places.append(Place(column, found[0], path, spec[1:]))
+            places.append(Place(column, found[0], path, spec))
             return _MARK.format(len(places) - 1)
 
         marked = _places_of(names).sub(mark, text)
         if not places:
             raise ConfigurationError(_without_column(text, names))
+        for name in columns:
+            if (same := list(names).count(name)) > 1:
+                raise ConfigurationError(
+                    f"{same} columns are called `{name}`: rename all but one"
+                )
         return cls(text, marked, tuple(columns), tuple(places))
 
     def parts(self, content: str) -> tuple[str | Place, ...]:
@@ -107,39 +129,62 @@ class Template:
 
 
 def filled(parts: Sequence[str | Place], row: Sequence[object]) -> str:
-    """Return the prompt of a row, whose values are in the order of `columns`."""
-    return "".join(part if isinstance(part, str) else part.value(row) for part in parts)
+    """Return the prompt of a row, whose values are in the order of `columns`.
+
+    A ConfigurationError if none of them says anything.
+    """
+    texts: list[str] = []
+    is_blank = True
+    for part in parts:
+        if isinstance(part, str):
+            texts.append(part)
+        else:
+            texts.append(part.value(row))
+            is_blank = is_blank and not texts[-1].strip()
+    if is_blank:
+        places = [part.text[1:-1] for part in parts if isinstance(part, Place)]
+        names = " and ".join(dict.fromkeys(places))
+        verb = "is" if len(set(places)) == 1 else "are"
+        raise ConfigurationError(f"nothing to ask: {names} {verb} empty")
+    return "".join(texts)
 
 
-def as_text(value: object) -> str:
-    """Return a cell as text: nothing for a missing one, JSON for lists and objects."""
-    if isinstance(value, str):
-        return value
-    if is_missing(value):
+def advice(template: Template) -> str:
+    """Return what would make a prompt faster; empty if nothing would."""
+    before, *others = _MARKS.split(template.marked)
+    behind = sum(map(len, others[1::2]))
+    if behind <= max(_SHORT, len(before)):
         return ""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, dict | list | tuple):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return str(value)
+    return (
+        f"put `{template.places[0].text}` at the end: servers read what all rows share "
+        "only once"
+    )
 
 
-def is_missing(value: object) -> bool:
-    """Return whether a cell has no value: None, NaN, pandas' NA and NaT."""
-    if value is None:
-        return True
-    if isinstance(value, float):
-        return math.isnan(value)
-    return type(value).__name__ in ("NAType", "NaTType")
+def _entry(value: object, place: Place) -> tuple[object, Field]:
+    """Return what a place's path leads into, and the path.
+
+    An entry of a dict is also written as an attribute, and files have JSON as text.
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError):
+            value = json.loads(value)
+    path = list(place.path)
+    inside: object = value
+    for number, step in enumerate(path):
+        if isinstance(inside, Mapping) and isinstance(step, Attribute):
+            path[number] = Index(step.name)
+        try:
+            inside = inside[path[number].key]  # type: ignore[index, union-attr]
+        except (AttributeError, LookupError, TypeError):
+            break
+    return value, Field(0, 0, place.text, "", tuple(path), "")
 
 
 def _places_of(names: Sequence[str]) -> re.Pattern[str]:
     longest = sorted(map(re.escape, filter(None, names)), key=len, reverse=True)
     name = "|".join(longest) or r"(?!)"
-    return re.compile(
-        rf"\{{(?P<name>{name})(?P<path>(?:\.|\[)[^{{}}\r\n:!]*)?"
-        r"(?P<format>:[^{}\r\n]+)?\}"
-    )
+    return re.compile(rf"\{{(?P<name>{name})(?P<path>{_PATH})(?P<format>{_FORMAT})\}}")
 
 
 def _path(source: str | None) -> tuple[Step, ...]:

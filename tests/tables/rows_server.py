@@ -45,7 +45,7 @@ class RowsServer:
 
 @contextmanager
 def rows_server(**options: object) -> Iterator[RowsServer]:
-    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, `key`."""
+    """Run a server: `delay` (seconds), `slots`, `rate` (a second), `window`, `key`, `count`."""
     words = [f"--{name}={value}" for name, value in options.items()]
     process = subprocess.Popen(
         [sys.executable, "-m", PROGRAM, *words], stdout=subprocess.PIPE, text=True
@@ -130,7 +130,12 @@ class _Server:
             headers["x-ratelimit-remaining-requests"] = str(left)
             headers["x-ratelimit-limit-requests"] = str(self.options.rate)
             headers["x-ratelimit-reset-requests"] = f"{wait:.3f}s"
-        return web.Response(body=_stream(body["model"], text, reason), headers=headers)
+        usage = (20, 5)
+        if self.options.count:  # by what is read and written
+            asked = sum(len(message["content"]) for message in body["messages"])
+            usage = (asked // 4 + 1, len(text) // 4 + 1)
+        stream = _stream(body["model"], text, reason, usage)
+        return web.Response(body=stream, headers=headers)
 
     async def models(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -195,7 +200,7 @@ def _fitting(schema: dict[str, Any], size: int) -> Any:
     return values.get(kind, f"text of {size}") if kind != "array" else []
 
 
-def _stream(model: str, text: str, reason: str) -> bytes:
+def _stream(model: str, text: str, reason: str, usage: tuple[int, int]) -> bytes:
     base = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": model}
     chunks: list[dict[str, Any]] = [
         {
@@ -206,7 +211,11 @@ def _stream(model: str, text: str, reason: str) -> bytes:
         {
             **base,
             "choices": [],
-            "usage": {"prompt_tokens": 20, "completion_tokens": 5, "total_tokens": 25},
+            "usage": {
+                "prompt_tokens": usage[0],
+                "completion_tokens": usage[1],
+                "total_tokens": sum(usage),
+            },
         },
     ]
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
@@ -245,4 +254,5 @@ if __name__ == "__main__":
     parser.add_argument("--window", type=int, default=0)
     parser.add_argument("--headers", type=int, default=1)
     parser.add_argument("--key", default="")
+    parser.add_argument("--count", type=int, default=0)
     asyncio.run(_main(parser.parse_args()))

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from h2o_magic.backends.http import (
+    DEFAULT_CONNECTIONS,
     QUICK,
     Cancellation,
     Endpoint,
@@ -53,11 +54,18 @@ class GptGmClient:
     """One session with a gpt-gm server: its cookie, and its accepted terms."""
 
     def __init__(
-        self, endpoint: Endpoint, *, share: bool = False, timeouts: Timeouts
+        self,
+        endpoint: Endpoint,
+        *,
+        share: bool = False,
+        timeouts: Timeouts,
+        connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         self.url = endpoint.url
         self.timeouts = timeouts
-        self._transport = HttpClient(endpoint, timeouts=timeouts)
+        self._transport = HttpClient(
+            endpoint, timeouts=timeouts, connections=connections
+        )
         self._share = share
         self._page_loaded = False
         self._terms_accepted = False

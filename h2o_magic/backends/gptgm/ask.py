@@ -17,6 +17,7 @@ from h2o_magic.backends.error_advice import (
 from h2o_magic.backends.gptgm.api import Created, GptGmClient
 from h2o_magic.backends.gptgm.parser import GptGmParser
 from h2o_magic.backends.http import Cancellation
+from h2o_magic.backends.http.rate_limit import rate_limit
 from h2o_magic.backends.retry import (
     BUSY_STATUSES,
     DEFAULT_RETRY_POLICY,
@@ -116,6 +117,7 @@ class GptGmQuestion:
     schema: Mapping[str, Any] | None = None  # only for servers that support it
     pack: Callable[[Sequence[Message]], str] = first_turn_text  # without a history
     retry: RetryPolicy = DEFAULT_RETRY_POLICY
+    for_rows: bool = False
 
     def __post_init__(self) -> None:
         self._failure: BackendError | None = None
@@ -146,6 +148,8 @@ class GptGmQuestion:
             )
             writing = True  # closing the connection does not stop it
             with client.generate(created.id, document, cancellation) as reply:
+                if self.for_rows and (limit := rate_limit(reply.headers)):
+                    yield limit
                 for event in parser.read(reply, client.timeouts):
                     writing = not isinstance(event, Finished)
                     yield event

@@ -59,7 +59,12 @@ class GptGmBackend(HttpBackend[GptGmClient]):
         return self._question(request).document()
 
     def _open(self, endpoint: Endpoint) -> GptGmClient:
-        return GptGmClient(endpoint, share=self._share, timeouts=self._timeouts)
+        return GptGmClient(
+            endpoint,
+            share=self._share,
+            timeouts=self._timeouts,
+            connections=self._connections,
+        )
 
     def _question(self, request: ChatRequest) -> GptGmQuestion:
         if request.messages and request.messages[-1].images:
@@ -74,6 +79,7 @@ class GptGmBackend(HttpBackend[GptGmClient]):
             options=options(strict=request.strict),
             schema=request.schema,
             retry=self._retry,
+            for_rows=self._for_rows,
         )
 
 

@@ -28,19 +28,31 @@ from h2o_magic.backends.secrets import Secrets
 from h2o_magic.config.url import Endpoint, is_this_machine
 from h2o_magic.errors import ConnectionFailedError
 
+#: As many as requests keeps by itself.
+DEFAULT_CONNECTIONS = 10
+
 
 class HttpClient:
-    """One base URL, one cookie jar, one pool of connections; for several threads."""
+    """One base URL, one cookie jar, one pool of connections; for several threads.
+
+    More `connections` than the pool keeps are closed after their request.
+    """
 
     def __init__(
-        self, endpoint: Endpoint, *, timeouts: Timeouts = DEFAULT_TIMEOUTS
+        self,
+        endpoint: Endpoint,
+        *,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
+        connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         self.url = endpoint.url
         parts = urlsplit(endpoint.url)
         self.origin = f"{parts.scheme}://{parts.netloc}"
         self._path = parts.path
         self._timeouts = timeouts
-        self._session = _Session(direct=is_this_machine(parts.hostname or ""))
+        self._session = _Session(
+            direct=is_this_machine(parts.hostname or ""), connections=connections
+        )
         token = endpoint.token
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         self._session.headers.update(headers)
@@ -149,13 +161,13 @@ class HttpClient:
 class _Session(requests.Session):
     """A session that uses the proxies of the environment, unless it is `direct`."""
 
-    def __init__(self, *, direct: bool) -> None:
+    def __init__(self, *, direct: bool, connections: int) -> None:
         super().__init__()
         self._direct = direct
         self.auth = _unchanged
         self.cookies.set_policy(_AnyScheme())
         for scheme in ("http://", "https://"):
-            self.mount(scheme, CancellableAdapter())
+            self.mount(scheme, CancellableAdapter(pool_maxsize=connections))
 
     def merge_environment_settings(self, *args: Any, **kwargs: Any) -> Any:
         settings = super().merge_environment_settings(*args, **kwargs)

@@ -59,10 +59,10 @@ def retry_wait(
     }
     now = now or datetime.now(timezone.utc)
     waits = [
-        _seconds(named[name] + unit, now) for name, unit in _WAITS if name in named
+        seconds_of(named[name] + unit, now) for name, unit in _WAITS if name in named
     ]
     if limited:
-        waits += [_seconds(_retry_delay(document), now), _until_reset(named, now)]
+        waits += [seconds_of(_retry_delay(document), now), _until_reset(named, now)]
     waits += [_in_document(document, now), _in_words(text)]
     seconds = next((wait for wait in waits if wait is not None), None)
     return None if seconds is None else min(max(seconds, 0.0), _MAX_WAIT)
@@ -72,7 +72,7 @@ def _until_reset(headers: Mapping[str, str], now: datetime) -> float | None:
     """Return when the last of the used up limits is reset, else the last of all."""
     waits: dict[bool, list[float]] = {True: [], False: []}
     for name, value in headers.items():
-        seconds = _seconds(value, now) if _RESET.fullmatch(name) else None
+        seconds = seconds_of(value, now) if _RESET.fullmatch(name) else None
         if seconds:  # Azure writes 0 where it does not know
             left = headers.get(name.replace("reset", "remaining"), "")
             waits[left == "0"].append(seconds)
@@ -93,7 +93,7 @@ def _in_document(document: object, now: datetime) -> float | None:
         for name, unit in _IN_JSON:
             value = part_of(holder, name)
             if isinstance(value, int | float | str) and not isinstance(value, bool):
-                return _seconds(f"{value}{unit}", now)
+                return seconds_of(f"{value}{unit}", now)
     return None
 
 
@@ -108,7 +108,7 @@ def _duration(text: str) -> float | None:
     return sum(waits) if waits else None
 
 
-def _seconds(value: str, now: datetime) -> float | None:
+def seconds_of(value: str, now: datetime) -> float | None:
     """Read seconds, a duration such as ``1m2.5s``, or a point in time."""
     if _DURATION.fullmatch(value):
         return _duration(value)

@@ -6,11 +6,13 @@ servers speak it (tests/recordings/openai).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from h2o_magic.backends.http import (
+    DEFAULT_CONNECTIONS,
     Cancellation,
     Endpoint,
     HttpClient,
@@ -47,14 +49,19 @@ class OpenAIClient:
         token: str | None,
         timeouts: Timeouts,
         flavour: str | None = None,
+        connections: int = DEFAULT_CONNECTIONS,
     ) -> None:
         address = read_address(url)
         self.url, self._root = url, address.root
         self._apis, self._questions = address.apis, address.questions
         self.timeouts = timeouts
         endpoint = Endpoint(self._root, token or None)
-        self._transport = HttpClient(endpoint, timeouts=timeouts)
+        self._transport = HttpClient(
+            endpoint, timeouts=timeouts, connections=connections
+        )
+        self._recognising = threading.Lock()
         self.known_flavour = flavour  # None until its list of models was read
+        self._refused: dict[str, frozenset[str]] = {}
 
     def ask(self, document: Mapping[str, Any], cancellation: Cancellation) -> Response:
         def post(api: str) -> Response:
@@ -106,19 +113,34 @@ class OpenAIClient:
     def flavour(self, cancellation: Cancellation | None = None) -> str:
         """Return what the server is; its list of models is requested for that once."""
         if self.known_flavour is None:
-            try:
-                self.models(cancellation)
-            except (ProtocolError, StatusError) as error:
-                if not _has_no_list(error):
-                    raise
-                if _is_nowhere(error):
-                    self.known_flavour = "standard"
+            with self._recognising:
+                if self.known_flavour is None:
+                    self._recognise(cancellation)
         return self.known_flavour or "standard"
+
+    def _recognise(self, cancellation: Cancellation | None) -> None:
+        try:
+            self.models(cancellation)
+        except (ProtocolError, StatusError) as error:
+            if not _has_no_list(error):
+                raise
+            if _is_nowhere(error):
+                self.known_flavour = "standard"
+
+    def refused(self, model: str) -> frozenset[str]:
+        """Return the fields that the server was found not to take for a model."""
+        return self._refused.get(model, frozenset())
+
+    def learn(self, model: str, refused: frozenset[str]) -> None:
+        """Note fields that the server does not take for a model."""
+        if not refused <= self.refused(model):
+            self._refused[model] = self.refused(model) | refused
 
     # These calls are not part of the API, and so not below its version.
 
-    def get(self, path: str) -> Any:
-        with self._transport.send("GET", below(self._apis[0]) + path) as reply:
+    def get(self, path: str, timeouts: Timeouts | None = None) -> Any:
+        path = below(self._apis[0]) + path
+        with self._transport.send("GET", path, timeouts=timeouts) as reply:
             return reply.json()
 
     def post(self, path: str, document: object) -> Any:

@@ -21,6 +21,7 @@ from h2o_magic.backends.base import (
 from h2o_magic.backends.error_advice import explaining_errors
 from h2o_magic.backends.http import QUICK, Cancellation, Endpoint
 from h2o_magic.backends.http.error_body import unlisted
+from h2o_magic.backends.http.rate_limit import rate_limit
 from h2o_magic.backends.http_backend import HttpBackend
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.chunks import AnswerFacts
@@ -31,7 +32,12 @@ from h2o_magic.backends.openai.errors import (
     refusal_words,
 )
 from h2o_magic.backends.openai.flavour import ENGINES, enforces, flavour_of
-from h2o_magic.backends.openai.models import count_tokens, model_of, models_of
+from h2o_magic.backends.openai.models import (
+    count_tokens,
+    model_of,
+    models_of,
+    slots,
+)
 from h2o_magic.backends.openai.parser import OpenAIParser
 from h2o_magic.backends.openai.request import Body, make_body, needs_flavour
 from h2o_magic.backends.openai.shapes import (
@@ -90,6 +96,11 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
         info = self.model(model)
         return info.vision if info else None
 
+    def slots(self, model: str) -> int | None:
+        client = self.connect()
+        with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
+            return slots(client)
+
     def count_tokens(self, model: str, messages: Sequence[Message]) -> int | None:
         client = self.connect()
         with explaining_errors(partial(explain, info=RequestInfo(client.url, model))):
@@ -100,20 +111,30 @@ class OpenAIBackend(HttpBackend[OpenAIClient]):
 
     def _open(self, endpoint: Endpoint) -> OpenAIClient:
         flavour = "h2o_magic" if self._may_move else None
-        return OpenAIClient(endpoint.url, endpoint.token, self._timeouts, flavour)
+        return OpenAIClient(
+            endpoint.url, endpoint.token, self._timeouts, flavour, self._connections
+        )
 
     def _question(self, request: ChatRequest) -> OpenAIQuestion:
-        return OpenAIQuestion(request, self._retry, local=self._may_move)
+        return OpenAIQuestion(
+            request, self._retry, local=self._may_move, for_rows=self._for_rows
+        )
 
 
 class OpenAIQuestion:
     """How one question is asked; what a server refuses is left out of its body."""
 
     def __init__(
-        self, request: ChatRequest, retry: RetryPolicy, *, local: bool = False
+        self,
+        request: ChatRequest,
+        retry: RetryPolicy,
+        *,
+        local: bool = False,
+        for_rows: bool = False,
     ) -> None:
         self._request = request
         self._local = local
+        self._for_rows = for_rows
         self._retry = retry
         self._busy = 0  # how often the server was
         self._body: Body | None = None
@@ -128,6 +149,9 @@ class OpenAIQuestion:
         enforced = schema is not None and enforces(schema, client.flavour(cancellation))
         # Closing the body, as whatever ends this does, stops the server's work.
         with client.ask(self._body.document, cancellation) as reply:
+            client.learn(request.model, self._body.given_up)
+            if self._for_rows and (limit := rate_limit(reply.headers)):
+                yield limit
             source = source_in(reply.headers)
             if source is not None:
                 yield replace(source, schema=enforced)
@@ -164,7 +188,9 @@ def body_for(
     flavour = client.known_flavour or "standard"
     if needs_flavour(request):
         flavour = client.flavour(cancellation)
-    return make_body(request, flavour, client.url)
+    body = make_body(request, flavour, client.url)
+    refused = client.refused(request.model)
+    return body.without(refused) if refused else body
 
 
 def _names(client: OpenAIClient) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.backends.base import ModelInfo
+from h2o_magic.backends.http import QUICK
 from h2o_magic.backends.http.error_body import part_of
 from h2o_magic.backends.openai.api import OpenAIClient
 from h2o_magic.backends.openai.messages import message_items
@@ -40,6 +41,8 @@ _LOADED = ("vllm", "llamacpp")
 _COUNT_OURS = "/v1/chat/completions/input_tokens"
 # A proxy may let only the API itself through.
 _NO_SUCH_CALL = frozenset({403, 404, 405, 501})
+#: Where servers say how many questions they answer at once, by their flavour.
+_SLOTS = {"h2o_magic": ("/health", "slots"), "llamacpp": ("/props", "total_slots")}
 _Items = list[dict[str, Any]]
 
 
@@ -88,6 +91,18 @@ def _loaded(entry: Mapping[str, Any]) -> bool:
 
 def _first_count(values: list[Any]) -> int | None:
     return next((v for v in values if type(v) is int and v > 0), None)
+
+
+def slots(client: OpenAIClient) -> int | None:
+    """Return how many questions the server answers at once; None if it does not say."""
+    try:
+        if client.known_flavour is None:
+            client.models(timeouts=QUICK)
+        path, name = _SLOTS.get(client.known_flavour or "", ("", ""))
+        found = client.get(path, timeouts=QUICK) if path else None
+        return count(part_of(found, name)) or None
+    except (ProtocolError, StatusError):  # a proxy may let only the API through
+        return None
 
 
 def count_tokens(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,12 +30,14 @@ _INSTEAD = re.compile(r"\bmax_completion_tokens\b\W{0,3}\s*instead")
 class Body:
     """The body of a question; `origins` are the parameters that its fields express.
 
-    `dropped_turns` were left out since the model cannot hold them.
+    `dropped_turns` were left out since the model cannot hold them, and the fields
+    `given_up` since the server does not take them.
     """
 
     document: Mapping[str, Any]
     origins: Mapping[str, str]
     dropped_turns: int = 0
+    given_up: frozenset[str] = frozenset()
 
     def refused(self, words: str) -> str | None:
         fields = [f for f in (_USAGE, *self.origins) if f in self.document]
@@ -46,13 +48,23 @@ class Body:
     def repaired(self, words: str) -> Body | None:
         """Return the body that a server which refuses with `words` may take, if any."""
         field = self.refused(words)
-        if field == _USAGE:
-            kept = {name: v for name, v in self.document.items() if name != field}
-            return replace(self, document=kept)
-        if field == _LENGTH and _INSTEAD.search(words):
-            document, origins = _renamed(self.document), _renamed(self.origins)
-            return replace(self, document=document, origins=origins)
+        if field == _USAGE or (field == _LENGTH and _INSTEAD.search(words)):
+            return self.without([field])
         return self._shortened(words) if is_too_long(words) else None
+
+    def without(self, fields: Iterable[str]) -> Body:
+        """Return the body for a server that does not take these fields."""
+        document, origins = self.document, self.origins
+        if _USAGE in fields:
+            document = {name: v for name, v in document.items() if name != _USAGE}
+        if _LENGTH in fields:
+            document, origins = _renamed(document), _renamed(origins)
+        return replace(
+            self,
+            document=document,
+            origins=origins,
+            given_up=self.given_up.union(fields),
+        )
 
     def _shortened(self, words: str) -> Body | None:
         lengths = (self.document.get(name) for name in (_LENGTH, _NEW_LENGTH))

@@ -125,7 +125,20 @@ export class Chat {
     this.waiting = setTimeout(() => this.onNoReply(), WAIT);
   }
 
+  /** Stop a run of a cell; a kernel that hears nothing while cells run is interrupted. */
+  stopRun() {
+    this.send("stop_run");
+    this.stopping = true;
+  }
+
   onNoReply() {
+    if (this.stopping && this.busy) {
+      this.stopping = false;
+      const { kernel } = this.notebook;
+      if (kernel) kernel.interrupt();
+      else this.setStatus("Interrupt the kernel to stop the run.");
+      return;
+    }
     if (this.connected) this.setStatus("Waiting for the kernel, which is busy.");
     else this.setStatus("Waiting for the kernel. If none is running, see the saved conversation below.");
   }
@@ -199,6 +212,7 @@ export class Chat {
 
   /** The kernel has handled the last message. Other messages come while it is busy, too. */
   on_received() {
+    this.stopping = false;
     clearTimeout(this.waiting);
     if (this.status.textContent.startsWith("Waiting for the kernel")) this.setStatus("");
   }

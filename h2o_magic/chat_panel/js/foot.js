@@ -13,7 +13,7 @@ export function footer(chat, { row }, name) {
   const stopped = row.status === "stopped";
   const actions = [
     ...(row.answer ? chat.copies.buttons(row, name) : []),
-    row.problem || stopped ? null : button("regenerate", `Ask ${name} again`, again),
+    row.problem || stopped || row.run ? null : button("regenerate", `Ask ${name} again`, again),
     button("branch", `Branch from ${name} in a new chat`, () => chat.threads.open("branch", { id: row.id })),
   ];
   const versions = make(
@@ -26,7 +26,7 @@ export function footer(chat, { row }, name) {
   return [
     count > 1 ? versions : null,
     row.mark ? make("span", { class: "h2o-mark" }, row.mark) : null,
-    stopped ? textButton("Ask again", again, { label: `Ask again: ${name}` }) : null,
+    stopped && !row.run ? textButton("Ask again", again, { label: `Ask again: ${name}` }) : null,
     row.cut ? textButton("Continue", () => chat.send("continue", { id: row.id }), { label: `Continue: let ${name} go on where it was cut off` }) : null,
     make("span", { class: "h2o-facts", title: row.facts.startsWith(row.model) ? row.facts : [row.model, row.facts].filter(Boolean).join(" · ") }, row.facts),
     make("span", { class: "h2o-actions", role: "group", "aria-label": `Answer of ${name}` }, ...actions),

@@ -35,6 +35,11 @@ export class Notebook {
     return this.chat.model.widget_manager?.context;
   }
 
+  /** The notebook's kernel, as the front end has it. */
+  get kernel() {
+    return this.context?.sessionContext?.session?.kernel;
+  }
+
   /** JupyterLab's extension, if it is there. */
   get lab() {
     return this.context && globalThis.h2oMagic;

@@ -6,7 +6,7 @@
 
 import { sentFiles } from "./chip.js";
 import { closeCode } from "./code.js";
-import { button, make, setHtml } from "./dom.js";
+import { button, make, setHtml, textButton } from "./dom.js";
 import { footer } from "./foot.js";
 import { leadNotes } from "./footnotes.js";
 import { beginAnswer, endAnswer, grow } from "./growing.js";
@@ -21,7 +21,7 @@ export function renderTurn(chat, turn) {
   turn.body = make("div", { class: "h2o-md h2o-body" });
   turn.body.addEventListener("click", leadNotes);
   turn.waiting?.finish();
-  turn.waiting = row.running ? new Waiting(row.elapsed) : null;
+  turn.waiting = row.running ? new Waiting(row.elapsed, row.run && stopOf(chat)) : null;
   if (row.running) restart(turn);
   else {
     setHtml(turn.body, row.answer_html || none(row));
@@ -37,7 +37,7 @@ export function renderTurn(chat, turn) {
       make(
         "div",
         { class: "h2o-actions", role: "group", "aria-label": `Question of ${name}` },
-        button("edit", `Edit the question of ${name} and ask again`, () => chat.edit(turn)),
+        row.run ? null : button("edit", `Edit the question of ${name} and ask again`, () => chat.edit(turn)),
         button("copy", `Copy the question of ${name}`, () => chat.copy(row.question, "question")),
         button("remove", `Delete ${name}`, () => chat.deleteTurn(row.id)),
         row.from_cell ? make("span", { class: "h2o-from" }, "from a cell") : null,
@@ -46,6 +46,11 @@ export function renderTurn(chat, turn) {
     make("div", { class: "h2o-answer" }, turn.body, turn.foot),
   );
   showProblem(chat, turn);
+}
+
+/** What stops a run over a table, which answers go on beside. */
+function stopOf(chat) {
+  return textButton("Stop", () => chat.stopRun(), { label: "Stop the run over the table" });
 }
 
 /** What the model was given of a question, with the values that it names. */

@@ -5,8 +5,9 @@ const WHOLE = "math, svg, img, button, a, :not(pre) > code"; // no caret in thes
 
 /** What is waited for before the first text. Its seconds are counted here. */
 export class Waiting {
-  /** `seconds` are over since the question was asked. */
-  constructor(seconds) {
+  /** `seconds` are over since the question was asked; `stop` is a button beside it. */
+  constructor(seconds, stop) {
+    this.stop = stop || null;
     this.asked = performance.now() - seconds * 1000;
     this.box = make("span", { class: "h2o-notice" });
     this.caret = make("span", { class: "h2o-caret", "aria-hidden": "true" });
@@ -39,13 +40,15 @@ export class Waiting {
     this.end();
     this.box.remove();
     this.caret.remove();
+    this.stop?.remove();
   }
 
   /** Put the caret behind the last character of a block, or what is waited for there. */
   place(block) {
+    if (this.stop?.parentNode === block) return null; // what moves loses the focus
     this.caret.remove();
     this.box.remove();
-    if (!block.hasChildNodes()) return block.append(this.caret, this.ended ? "" : this.box);
+    if (!block.hasChildNodes()) return block.append(this.caret, this.ended ? "" : this.box, this.stop ?? "");
     let node = block;
     for (let last = lastIn(node); last; last = lastIn(node)) {
       if (last.nodeType === Node.TEXT_NODE) return last.splitText(last.data.trimEnd().length).before(this.caret);

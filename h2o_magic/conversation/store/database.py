@@ -15,6 +15,7 @@ from typing import Any
 from h2o_magic.config.folders import make_private
 from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store import schema
+from h2o_magic.conversation.store.layout import Layout
 from h2o_magic.errors import H2OMagicError, StoreError
 
 if sys.platform != "win32":
@@ -41,9 +42,18 @@ in_child(_renew)
 
 
 class Database:
-    """An open database with this version's tables; for one thread at a time."""
+    """An open database with this version's tables; for one thread at a time.
 
-    def __init__(self, connection: sqlite3.Connection, path: Path | None = None):
+    They are those of conversations, or of another `layout`.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        path: Path | None = None,
+        layout: Layout | None = None,
+    ) -> None:
+        self._layout = layout or schema.layout()
         self.connection = connection
         self.execute = connection.execute
         self.path = path
@@ -57,21 +67,30 @@ class Database:
 
     @classmethod
     def in_memory(cls) -> Database:
-        database = cls(_connect(":memory:"))
-        schema.migrate(database.connection)
+        return cls._new(":memory:")
+
+    @classmethod
+    def temporary(cls, layout: Layout) -> Database:
+        """Return one that nobody else sees: in memory, and in a file if it grows."""
+        return cls._new("", layout)
+
+    @classmethod
+    def _new(cls, name: str, layout: Layout | None = None) -> Database:
+        database = cls(_connect(name), layout=layout)
+        database._layout.migrate(database.connection)
         return database
 
     @classmethod
-    def open(cls, path: Path) -> Database:
+    def open(cls, path: Path, layout: Layout | None = None) -> Database:
         """Open a file, or create one that only this user can read."""
         database = None
         try:
             _create(path)
-            database = cls(_connect(str(path)), path)
+            database = cls(_connect(str(path)), path, layout)
             if not database._is_current():
                 _use_write_ahead_log(database.connection)
                 with database.transaction(WRITE):
-                    schema.migrate(database.connection)
+                    database._layout.migrate(database.connection)
             _set_durability(database.connection)
         except BaseException as error:
             if database is not None:
@@ -159,10 +178,10 @@ class Database:
     def _is_current(self) -> bool:
         # In one transaction: another kernel may be making the tables now.
         with self.transaction(READ):
-            return schema.is_current(self.connection)
+            return self._layout.is_current(self.connection)
 
 
-def open_to_read(path: Path) -> Database | None:
+def open_to_read(path: Path, layout: Layout | None = None) -> Database | None:
     """Return a read-only database of a file with this version's tables, or None.
 
     Where not even the helper files beside it can be made, it reads the file alone; but
@@ -174,7 +193,7 @@ def open_to_read(path: Path) -> Database | None:
             connection = sqlite3.connect(address, uri=True, timeout=0)
         except sqlite3.Error:
             continue
-        database, message = Database(connection, path), ""
+        database, message = Database(connection, path, layout), ""
         try:
             if database._is_current():
                 return database
@@ -200,7 +219,7 @@ _KNOWN = (
     ("full", "the disk is full", "free some space and restart the kernel"),
     ("malformed", "the file is damaged", _AWAY),
     ("not decode", "the file is damaged", _AWAY),  # and which text cannot be decoded
-    ("not a database", "the file is damaged or is not a conversation store", _AWAY),
+    ("not a database", "the file is damaged or is no database", _AWAY),
     (
         "lock",
         "another program has locked the file",

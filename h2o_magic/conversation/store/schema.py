@@ -13,9 +13,7 @@ care.
 
 from __future__ import annotations
 
-import sqlite3
-
-from h2o_magic.errors import StoreError
+from h2o_magic.conversation.store.layout import Layout
 
 #: Marks a file as ours (``PRAGMA application_id``): "H2Om".
 APPLICATION_ID = 0x48324F6D
@@ -139,8 +137,7 @@ _VERSION_4 = (
 # What a user calls a thread; NULL where its first question says it.
 _VERSION_5 = ("ALTER TABLE threads ADD COLUMN title TEXT",)
 
-#: The statements that lead to version 1, from there to version 2, and so on. Released
-#: steps are never edited.
+#: The steps from one version to the next.
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     _VERSION_1,
     _VERSION_2,
@@ -150,42 +147,6 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def is_current(connection: sqlite3.Connection) -> bool:
-    """Return whether the tables are of this version, in a transaction."""
-    version = _pragma(connection, "user_version")
-    if version > len(MIGRATIONS):
-        raise StoreError(
-            "the file was written by a newer version of this package",
-            "update it (`pip install -U h2o-magic`) and restart the kernel",
-            readable=False,
-        )
-    if not _is_ours(connection, version):
-        raise StoreError(
-            "the file is another program's database",
-            "move the file away and restart the kernel to create a new one",
-            readable=False,
-        )
-    return version == len(MIGRATIONS)
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Create or update the tables, in a transaction that writes."""
-    if is_current(connection):  # another process was faster
-        return
-    for step in MIGRATIONS[_pragma(connection, "user_version") :]:
-        for statement in step:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-
-def _is_ours(connection: sqlite3.Connection, version: int) -> bool:
-    if version:
-        return _pragma(connection, "application_id") == APPLICATION_ID
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    return bool(tables == 0)
-
-
-def _pragma(connection: sqlite3.Connection, name: str) -> int:
-    (value,) = connection.execute(f"PRAGMA {name}").fetchone()
-    return int(value)
+def layout() -> Layout:
+    """Return what a file with conversations looks like."""
+    return Layout(APPLICATION_ID, MIGRATIONS)

@@ -17,6 +17,7 @@ from h2o_magic.ipython.commands import (
     history,
     models,
     presets,
+    runs,
     status,
     threads,
     usage,
@@ -128,6 +129,7 @@ _GROUPS = {
         Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
+    "prompts over tables": (Subcommand("[--forget ID]", runs.runs),),
     "models, server and help": (
         Subcommand("", status.status),
         Subcommand(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from IPython.core.completer import SimpleCompletion, SimpleMatcherResult
 
-from h2o_magic.ipython.completion import lines, names
+from h2o_magic.ipython.completion import lines, tables
 from h2o_magic.ipython.completion.cursor import CellLine, Command, Prompt, place_of
 from h2o_magic.ipython.completion.values import Values
 
@@ -43,12 +43,14 @@ def complete(
     """
     place = place_of(context.full_text, context.cursor_line, context.cursor_position)
     match place:
+        case CellLine() if (line := tables.after_map(place)) is not None:
+            fragment, offers = tables.on_map_line(line, Values(shell))
         case CellLine():
             fragment, offers = lines.on_cell_line(place, Values(shell))
         case Command():
             fragment, offers = lines.on_command(place, Values(shell))
         case Prompt():
-            fragment, offers = names.in_braces(place, Values(shell))
+            fragment, offers = tables.in_braces(place, Values(shell))
         case None:
             return {"completions": []}
     found = [SimpleCompletion(text=o.text, type=o.kind) for o in offers[:_MOST]]

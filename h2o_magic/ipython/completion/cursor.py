@@ -28,11 +28,15 @@ class Command(NamedTuple):
 
 
 class Prompt(NamedTuple):
-    """The cursor stands in a question; in a `raw` one, braces mean nothing."""
+    """The cursor stands in a question; in a `raw` one, braces mean nothing.
+
+    `head` is what is behind ``%%h2o`` on the first line.
+    """
 
     before: str
     after: str
     raw: bool = False
+    head: str = ""
 
 
 class Offer(NamedTuple):
@@ -67,6 +71,7 @@ def place_of(text: str, line: int, column: int) -> Place | None:
                 "\n".join([*lines[first + 1 : line], before]),
                 "\n".join([after, *lines[line + 1 :]]),
                 raw="--raw" in split(f"{lines[first]} ").words,
+                head=lines[first].partition(" ")[2],
             )
         head = re.match(r"%%h2o\s", before)
         return CellLine(before[head.end() :], after) if head else None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -37,7 +38,11 @@ class Option(NamedTuple):
 def on_cell_line(place: CellLine, values: Values) -> tuple[str, list[Offer]]:
     """Return the word at the cursor so far, and its completions."""
     typed = split(place.before)
-    return _option_or_value(typed, _question_options(), values, place.after)
+    options = options_of(option_actions())
+    fragment, found = option_or_value(typed, options, values, place.after)
+    if not typed.words and fragment and "map".startswith(fragment):
+        found = [Offer("map", "subcommand", lambda: "ask row by row"), *found]
+    return fragment, found
 
 
 def on_command(place: Command, values: Values) -> tuple[str, list[Offer]]:
@@ -61,28 +66,28 @@ def on_command(place: Command, values: Values) -> tuple[str, list[Offer]]:
     }
     asks = _QUESTION_OPTIONS in usage.optional
     if asks:
-        options |= _question_options()
+        options |= options_of(option_actions())
     rest = Typed(typed.words[1:], typed.fragment)
-    count = _count_positional(rest.words, options)
+    count = count_positional(rest.words, options)
     if (asks and count) or "{" in rest.fragment:
         raw = "--raw" in rest.words
         return names.in_braces(Prompt(place.before, place.after, raw), values)
-    fragment, found = _option_or_value(rest, options, values, place.after)
+    fragment, found = option_or_value(rest, options, values, place.after)
     places = [p for p in (*usage.required, *usage.optional) if p != _QUESTION_OPTIONS]
-    at_option = fragment.startswith("-") or _awaiting(rest, options)
+    at_option = fragment.startswith("-") or awaiting(rest, options)
     if count < len(places) and not at_option:
-        fits = values.of_place(places[count], _unquoted(fragment), command.name)
+        fits = values.of_place(places[count], unquoted(fragment), command.name)
         found = fitting(fragment, fits, place.after) + found
     return fragment, found
 
 
-def _option_or_value(
+def option_or_value(
     typed: Typed, options: Mapping[str, Option], values: Values, after: str
 ) -> tuple[str, list[Offer]]:
     """Return the names of options, or the values of the one before the cursor."""
-    if awaiting := _awaiting(typed, options):
-        option, fragment = awaiting
-        fits = values.of_option(option.metavar, _unquoted(fragment), option.setting)
+    if found := awaiting(typed, options):
+        option, fragment = found
+        fits = values.of_option(option.metavar, unquoted(fragment), option.setting)
         return fragment, fitting(fragment, fits, after)
     fragment = typed.fragment
     return fragment, [
@@ -93,7 +98,7 @@ def _option_or_value(
     ]
 
 
-def _awaiting(typed: Typed, options: Mapping[str, Option]) -> tuple[Option, str] | None:
+def awaiting(typed: Typed, options: Mapping[str, Option]) -> tuple[Option, str] | None:
     """Return the option whose value is at the cursor, and the value so far."""
     name, equals, fragment = typed.fragment.partition("=")
     if equals and name in options:
@@ -104,7 +109,7 @@ def _awaiting(typed: Typed, options: Mapping[str, Option]) -> tuple[Option, str]
     return None
 
 
-def _count_positional(words: Sequence[str], options: Mapping[str, Option]) -> int:
+def count_positional(words: Sequence[str], options: Mapping[str, Option]) -> int:
     """Return how many of the words are neither options nor values of options."""
     count, before = 0, None
     for word in words:
@@ -114,14 +119,14 @@ def _count_positional(words: Sequence[str], options: Mapping[str, Option]) -> in
     return count
 
 
-def _unquoted(fragment: str) -> str:
+def unquoted(fragment: str) -> str:
     return fragment[1:] if fragment[:1] in ("'", '"') else fragment
 
 
-def _question_options() -> dict[str, Option]:
-    """Return the options of a question by name, in the order of their help."""
+def options_of(actions: Iterable[argparse.Action]) -> dict[str, Option]:
+    """Return the options of a parser by name, in the order of their help."""
     return {
         name: Option(str(action.metavar or ""), SETTINGS.get(action.dest))
-        for action in option_actions()
+        for action in actions
         for name in action.option_strings
     }

@@ -62,7 +62,7 @@ class Values:
                 yield from self.of_place(metavar, begun, "")
         elif setting.name == "model":
             yield from _offers(self._models(), "model")
-            yield from _files(begun, (".gguf",)) if begun else ()
+            yield from files(begun, (".gguf",)) if begun else ()
         elif setting.name == "thread":
             yield from self.of_place("NAME", begun, "")
         elif setting.name == "replay":
@@ -81,10 +81,10 @@ class Values:
             case "FILE":
                 reads = command == "import"
                 suffixes = [s for s, f in FORMATS.items() if f.read or not reads]
-                yield from _files(begun, tuple(suffixes))
+                yield from files(begun, tuple(suffixes))
             case "NAME|FILE":
                 yield from self._schemas()
-                yield from _files(begun, (".json",))
+                yield from files(begun, (".json",))
             case "NAME":
                 yield from _offers(self._threads(), "thread")
             case "MODEL" if command in ("pull", "rm"):
@@ -156,16 +156,16 @@ def _of_replay(begun: str) -> Iterator[Offer]:
     """Yield the modes and the folders, behind a mode the folders."""
     mode, space, folder = begun.partition(" ")
     if space and mode in replay.MODES:
-        found = _files(folder.lstrip(), ())
+        found = files(folder.lstrip(), ())
         yield from (each._replace(text=f"{mode} {each.text}") for each in found)
         return
     yield from _offers(replay.MODES)
-    for each in _files(begun, ()):
+    for each in files(begun, ()):
         if each.text.partition(" ")[0] not in replay.MODES:  # else it is read as one
             yield each
 
 
-def _files(begun: str, suffixes: tuple[str, ...]) -> list[Offer]:
+def files(begun: str, suffixes: tuple[str, ...]) -> list[Offer]:
     """Return the files with these suffixes, and the folders, that begin as a path."""
     folder, name = os.path.split(begun)
     head = begun[: len(begun) - len(name)]

@@ -20,11 +20,11 @@ from h2o_magic.prompts.secrets.looks import (
 )
 from h2o_magic.prompts.secrets.matching import matches, places
 from h2o_magic.prompts.secrets.names import Secrecy, secrecy
+from h2o_magic.prompts.secrets.quick import STEMS, is_plain
 from h2o_magic.prompts.secrets.shapes import shaped
 
 # Every name of a secret contains one of these; the search begins there.
-_STEM = "pass kennwort pwd secret credential key auth bearer token cookie session"
-_STEMS = tuple(f"{_STEM} {_STEM.upper()} {_STEM.title()}".split())
+_STEMS = tuple(s for stem in STEMS for s in (stem, stem.upper(), stem.title()))
 _NAME_CHARACTERS = f"{string.ascii_letters}{string.digits}_.-"
 _LONGEST_NAME = 80
 _ASSIGNED = re.compile(
@@ -80,6 +80,11 @@ def secrets_in(text: str, known: Iterable[Known] = ()) -> Iterator[Found]:
     for secret in known:
         for start, end in secret.places(text):
             yield Found(secret.what, start, end)
+    if not is_plain(text):
+        yield from _searched(text)
+
+
+def _searched(text: str) -> Iterator[Found]:
     text = _unescaped(text)
     for what, start, end in shaped(text):
         yield Found(what, start, end)

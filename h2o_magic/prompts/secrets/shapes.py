@@ -99,6 +99,12 @@ _PLACED = tuple(
     )
 )
 
+#: What a word has in which one of these secrets stands: how they begin.
+STARTS = (
+    *(start for _, start, _ in _SERVICE),
+    *("eyJ", "eyA", "ewo", "sig=", "X-", "hooks.slack.com/", "discord"),
+)
+
 #: Characters of a private key that show whether it is one of documentation.
 _BEGINNING = 500
 

@@ -3,62 +3,123 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
 from h2o_magic.chat.events import Event
 from h2o_magic.tables.asking import RowAsker, close_stream
 from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.outcome import Outcome
 
+#: Seconds that threads get to end in, once their answers were closed. One that looks a
+#: host's name up cannot be woken.
+_TO_END = 1.0
 
-class Threads(RowExecutor):
-    """Asks each row in a thread; a thread that has asked one takes the next."""
+
+class StoppableAsker:
+    """Asks rows from any threads, and ends what they are at when it is stopped."""
 
     def __init__(self, asker: RowAsker) -> None:
+        self.stopped = False
         self._asker = asker
-        self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
-        self._threads = 0
-        self._in_flight = 0
         self._streams: dict[int, Iterator[Event]] = {}
-        self._stopped = False
 
-    def submit(self, tickets: Sequence[Ticket]) -> None:
-        self._in_flight += len(tickets)
-        while self._threads < self._in_flight:
-            self._threads += 1
-            threading.Thread(target=self._work, daemon=True).start()
-        for ticket in tickets:
-            self._tickets.put(ticket)
-
-    def outcomes(self, timeout: float) -> list[Outcome]:
-        found: list[Outcome] = []
-        try:
-            found.append(self._outcomes.get(timeout=timeout))
-            while True:
-                found.append(self._outcomes.get_nowait())
-        except Empty:
-            pass
-        self._in_flight -= len(found)
-        return found
-
-    def stop(self) -> None:
-        self._stopped = True
-        for _ in range(self._threads):
-            self._tickets.put(None)
-        for stream in list(self._streams.values()):
-            close_stream(stream)
-
-    def _work(self) -> None:
+    def ask(self, ticket: Ticket) -> Outcome:
         me = threading.get_ident()
 
         def hold(stream: Iterator[Event]) -> None:
             self._streams[me] = stream
-            if self._stopped:
+            if self.stopped:
                 close_stream(stream)
 
-        while (ticket := self._tickets.get()) is not None and not self._stopped:
-            outcome = self._asker.ask(*ticket, hold)
+        try:
+            return self._asker.ask(*ticket, hold)
+        finally:
             self._streams.pop(me, None)
-            self._outcomes.put(outcome)
+
+    def stop(self) -> None:
+        self.stopped = True
+        for stream in list(self._streams.values()):
+            close_stream(stream)
+
+
+class Threads(RowExecutor):
+    """Asks each row in a thread; a thread that has asked one takes the next.
+
+    `most` is how many rows are asked at once; others wait. `release` is called at the
+    end, when nothing is asked any more.
+    """
+
+    def __init__(
+        self,
+        asker: RowAsker,
+        inbox: Inbox | None = None,
+        *,
+        most: int | None = None,
+        release: Callable[[], object] = lambda: None,
+    ) -> None:
+        self.most = most
+        self._asker = StoppableAsker(asker)
+        self._inbox = inbox or Inbox()
+        self._release = release
+        self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
+        self._open: set[int] = set()  # the numbers of rows that wait, or are asked
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+
+    def submit(self, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            self._open.add(ticket[0])
+            self._tickets.put(ticket)
+        wanted = len(self._open)
+        if self.most is not None:
+            wanted = min(wanted, self.most)
+        with self._lock:
+            while len(self._threads) < wanted:
+                thread = threading.Thread(target=self._work, daemon=True)
+                self._threads.append(thread)
+                thread.start()
+
+    def outcomes(self, timeout: float) -> list[Outcome]:
+        return self._inbox.take(timeout)
+
+    def take_back(self) -> list[Ticket]:
+        """Return the rows that nobody has begun to ask; they are not asked here."""
+        back: list[Ticket] = []
+        try:
+            while True:
+                if (ticket := self._tickets.get_nowait()) is not None:
+                    self._open.discard(ticket[0])
+                    back.append(ticket)
+        except Empty:
+            return back
+
+    def stop(self) -> None:
+        self.take_back()
+        self._asker.stop()
+        for _ in self._threads:
+            self._tickets.put(None)
+        until = time.monotonic() + _TO_END
+        for thread in tuple(self._threads):
+            thread.join(max(until - time.monotonic(), 0))
+        self._release()
+
+    def _work(self) -> None:
+        while (ticket := self._tickets.get()) is not None:
+            if self._asker.stopped:
+                return
+            outcome = self._asker.ask(ticket)
+            self._open.discard(ticket[0])
+            self._inbox.put(outcome)
+            if self._is_too_many():
+                return
+
+    def _is_too_many(self) -> bool:
+        """Return whether this thread is to end, since fewer are wanted by now."""
+        with self._lock:
+            too_many = self.most is not None and len(self._threads) > self.most
+            if too_many:
+                self._threads.remove(threading.current_thread())
+        return too_many

@@ -157,7 +157,7 @@ def test_a_file_that_can_only_be_read_is_taken_over(tmp_path: Path, log: bool) -
 def test_a_file_that_is_no_store_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "store.db"
     path.write_bytes(content)
-    Told(path).check(path, "the file is damaged or is not a conversation store")
+    Told(path).check(path, "the file is damaged or is no database")
     assert path.read_bytes() == content
 
 

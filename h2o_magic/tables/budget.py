@@ -1,0 +1,55 @@
+"""A run that costs no more than it may."""
+
+from __future__ import annotations
+
+from h2o_magic.tables.executors import Pacing
+from h2o_magic.tables.price import amount
+from h2o_magic.tables.progress import Progress
+
+#: Rows that are asked before it is known what one costs, and by how much the next ones
+#: may cost more than those so far did.
+_FIRST, _MARGIN = 4, 1.3
+
+
+class Budget(Pacing):
+    """A run's pace, without room for rows that cost more than is left of `amount`."""
+
+    def __init__(self, pace: Pacing, progress: Progress, amount: float | None) -> None:
+        self._pace = pace
+        self._progress = progress
+        self._amount = amount
+        self._is_used = False
+        self.wait, self.sent = pace.wait, pace.sent  # type: ignore[method-assign]
+        self.answered, self.busy = pace.answered, pace.busy  # type: ignore[method-assign]
+
+    @property
+    def width(self) -> int:
+        return self._pace.width
+
+    def room(self, in_flight: int) -> int:
+        """Return how many more requests may be sent now."""
+        room, left = self._pace.room(in_flight), self._rows_left()
+        if left is None:
+            return room
+        self._is_used = left <= 0 and not in_flight
+        return max(min(room, left - in_flight), 0)
+
+    def used(self) -> str:
+        """Return why the run cannot go on; nothing while it can."""
+        if not self._is_used or self._amount is None:
+            return ""
+        return (
+            f"the budget of {amount(self._amount)} is used: the run cost "
+            f"{amount(self._progress.cost or 0.0)}, and the next row may cost more "
+            "than is left; raise `--budget` and run it again to go on"
+        )
+
+    def _rows_left(self) -> int | None:
+        """Return how many rows may be asked, those in flight among them."""
+        progress, spent = self._progress, self._progress.cost or 0.0
+        answered = progress.asked - progress.errors
+        if self._amount is None:
+            return None
+        if answered <= 0 or not spent:
+            return _FIRST
+        return int((self._amount - spent) / (spent / answered * _MARGIN))

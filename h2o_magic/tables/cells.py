@@ -1,0 +1,112 @@
+"""The values of cells as text for a model, or for a file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.introspection import named_parts
+from h2o_magic.prompts.stable import stable
+from h2o_magic.prompts.tables.kinds import is_table
+
+#: What says that a value is shown as an image, or as a page.
+_DRAWN = ("_repr_png_", "_repr_mimebundle_", "savefig")
+_MISSING = {"NAType", "NaTType"}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Stands for each cell of a row that could not be read."""
+
+    reason: str
+
+
+def as_text(value: object) -> str:
+    """Return a cell as text: nothing for a missing one, JSON for lists and objects.
+
+    A ConfigurationError if it is something that has no text, such as an image.
+    """
+    if isinstance(value, str):
+        return value
+    if is_missing(value):
+        return ""
+    plain = _plain(value)
+    if isinstance(plain, dict | list | tuple):
+        return json.dumps(plain, ensure_ascii=False, default=_nested)
+    return plain if isinstance(plain, str) else str(plain)
+
+
+def is_missing(value: object) -> bool:
+    """Return whether a cell has no value: None, NaN, pandas' NA and NaT."""
+    if value is None or type(value).__name__ in _MISSING:
+        return True
+    of_numpy = type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0
+    if isinstance(value, float) or of_numpy or type(value).__name__ == "Decimal":
+        return bool(value != value)  # noqa: PLR0124 - NaN, and numpy's NaT
+    return False
+
+
+def well_formed(text: str) -> str:
+    """Return a text that can be written as UTF-8: without halves of characters."""
+    if text.isascii():
+        return text
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _nested(value: object) -> object:
+    """Return what stands for a value within JSON."""
+    return None if is_missing(value) else _plain(value)
+
+
+def _plain(value: object) -> object:
+    """Return a value as one of Python's own, or as text."""
+    if isinstance(value, int | float | complex | list | tuple | Mapping):
+        return _fields(value)
+    if isinstance(value, bytes | bytearray):
+        return _decoded(bytes(value))
+    if isinstance(value, set | frozenset):
+        return sorted(value, key=str)
+    if getattr(value, "ndim", 2) < 2 and hasattr(value, "tolist"):
+        return value.tolist()
+    parts = named_parts(value)
+    return _own_text(value) if parts is None else dict(parts)
+
+
+def _own_text(value: object) -> str:
+    has_text = type(value).__str__ is not object.__str__
+    is_large = is_table(value) or getattr(value, "ndim", 0) > 1
+    if not has_text or is_large or any(hasattr(value, name) for name in _DRAWN):
+        raise _without_text(value)
+    text = str(value)
+    if stable(text, value) != text and " at 0x" in text:
+        raise _without_text(value)
+    return text
+
+
+def _fields(value: object) -> object:
+    """Return a mapping or a named tuple as a dict, and anything else as it is."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    is_record = isinstance(value, tuple) and hasattr(value, "_fields")
+    return dict(named_parts(value) or ()) if is_record else value
+
+
+def _decoded(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(
+            f"expected text, got {len(value):,} bytes that are not UTF-8: decode them "
+            "first"
+        ) from error
+
+
+def _without_text(value: object) -> ConfigurationError:
+    kind = type(value)
+    package = kind.__module__.partition(".")[0]
+    name = kind.__qualname__ if package == "builtins" else f"{package} {kind.__name__}"
+    return ConfigurationError(
+        f"expected text, numbers, lists or dicts, got a {name}: make it text first"
+    )

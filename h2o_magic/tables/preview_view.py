@@ -1,0 +1,83 @@
+"""What a run would ask, as Markdown and as plain text."""
+
+from __future__ import annotations
+
+from h2o_magic.config.units import counted, time_in_words
+from h2o_magic.rendering import tables
+from h2o_magic.rendering.excess import cut_fences
+from h2o_magic.rendering.fences import fenced
+from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
+from h2o_magic.tables.estimate import Guess, Preview
+from h2o_magic.tables.price import amount
+
+_HEAD = ["to ask", "about", "most likely"]
+
+
+def preview_markdown(preview: Preview) -> str:
+    """Return it as Markdown: the filled prompts, the rows, the estimate."""
+    prompts = [fenced(cut_fences(text), "text") for text in preview.prompts]
+    parts = [*prompts, phrase(_counts(preview))]
+    if rows := _rows(preview):
+        parts.append(tables.as_markdown(_HEAD, rows))
+    if preview.trouble:
+        parts.append(f"No row was answered: {literal(preview.trouble)}")
+    return "\n\n".join([*parts, *map(phrase, _notes(preview))])
+
+
+def preview_plain(preview: Preview) -> str:
+    """Return it as plain text."""
+    parts = [*preview.prompts, _counts(preview)]
+    if rows := _rows(preview):
+        parts.append(tables.as_text(_HEAD, rows))
+    if preview.trouble:
+        parts.append(f"No row was answered: {one_line(preview.trouble)}")
+    return "\n\n".join([*parts, *map(without_marks, _notes(preview))])
+
+
+def _counts(preview: Preview) -> str:
+    parts = [counted(preview.rows, "row")]
+    if preview.distinct < preview.rows - preview.unusable:
+        parts.append(f"{preview.distinct:,} different")
+    parts.append(f"{preview.known:,} known")
+    if preview.unusable:
+        parts.append(f"{preview.unusable:,} cannot be asked")
+    left = max(preview.distinct - preview.known - preview.sampled, 0)
+    return " · ".join([*parts, f"{left:,} to ask"])
+
+
+def _rows(preview: Preview) -> list[list[str]]:
+    rows = []
+    for name, guess in (("read", preview.read), ("written", preview.written)):
+        if guess is not None:
+            rows.append([f"tokens {name}", _number(guess.value), _range(guess)])
+    if (seconds := preview.seconds) is not None:
+        least, most = map(time_in_words, seconds[1:])
+        at_once = f", {counted(preview.width, 'row')} at once"
+        range_ = least if least == most else f"{least} to {most}"
+        rows.append(["time", time_in_words(seconds.value), range_ + at_once])
+    if (cost := preview.cost) is not None:
+        range_ = f"{amount(cost.least)} to {amount(cost.most)}"
+        rows.append(["cost", amount(cost.value), range_])
+    return rows
+
+
+def _notes(preview: Preview) -> list[str]:
+    notes = [f"Note: {note}." for note in preview.notes]
+    if preview.sampled:
+        verb = "was" if preview.sampled == 1 else "were"
+        asked = f"{counted(preview.sampled, 'row')} {verb} asked for this estimate"
+        kept = "the answers are kept, and not asked again"
+        notes.append(
+            f"{asked}; {kept if preview.keeps else 'the answers are not kept'}."
+        )
+    return notes
+
+
+def _range(guess: Guess) -> str:
+    return f"{_number(guess.least)} to {_number(guess.most)}"
+
+
+def _number(value: float) -> str:
+    """Return a count with two digits that mean something: an estimate has no more."""
+    digits = max(len(str(int(value))) - 3, 0)
+    return f"{round(value, -digits):,.0f}"

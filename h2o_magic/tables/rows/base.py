@@ -1,0 +1,45 @@
+"""A table as a run sees it, whatever holds it: rows to read, and columns to add."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+#: What the values of a column are; all may be missing (None).
+Kind: TypeAlias = Literal["text", "integer", "number", "boolean", "object"]
+#: New columns, by name, in order.
+Kinds: TypeAlias = Mapping[str, Kind]
+#: The values of some columns in one row.
+Row: TypeAlias = tuple[object, ...]
+
+#: Rows in one batch.
+BATCH = 1000
+
+
+@runtime_checkable
+class Rows(Protocol):
+    """A table, or its first rows.
+
+    `names` are the names of its columns, as text, in order. `count` is the number of
+    rows; None if that is not known before they are read.
+    """
+
+    names: tuple[str, ...]
+    count: int | None
+
+    def batches(self, columns: Sequence[str]) -> Iterator[list[Row]]:
+        """Yield the rows in order, some at a time: the values of these columns.
+
+        The values are Python's own where there are any (a number of numpy is none). A
+        row that cannot be read has `Unreadable` ones.
+        """
+
+    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
+        """Return the rows with more columns, as the kind of table that they are.
+
+        Order and index stay. `answers` are the values of the new columns, in order of
+        the rows; it may have more than there are rows.
+        """
+
+    def take(self, numbers: Sequence[int]) -> Rows:
+        """Return some rows, by their numbers from 0; of a file, these numbers alone."""

@@ -1,0 +1,344 @@
+"""A table asked from a cell, and from Python, in a real shell with a real server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from IPython.core.interactiveshell import ExecutionResult, InteractiveShell
+
+import h2o_magic
+from h2o_magic.conversation.notifications import (
+    AnswerEnded,
+    AnswerGrew,
+    AnswerStarted,
+    Notification,
+)
+from h2o_magic.tables.estimate import Preview
+from h2o_magic.tables.mapped import MappedTable
+from tests.shells import ipython
+from tests.tables.rows_server import RowsServer, rows_server
+
+RATING = {
+    "type": "object",
+    "properties": {"rating": {"type": "integer"}, "why": {"type": "string"}},
+    "required": ["rating", "why"],
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RowsServer]:
+    with rows_server() as running:
+        yield running
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def shell(server: RowsServer, home: Path) -> Iterator[InteractiveShell]:
+    server.configure(delay=0, key="", count=0)
+    with ipython() as shell:
+        shell.run_line_magic("load_ext", "h2o_magic")
+        session = h2o_magic.session()
+        session.configure(server=f"{server.url}/v1", model="mock")
+        shell.user_ns |= {"reviews": reviews(30), "Rating": RATING}
+        yield shell
+        shell.run_line_magic("unload_ext", "h2o_magic")
+
+
+def reviews(count: int) -> list[dict[str, Any]]:
+    return [{"id": n, "text": f"review {n}"} for n in range(count)]
+
+
+def cell(shell: InteractiveShell, line: str, prompt: str = "Rate: {text}") -> None:
+    result: ExecutionResult = shell.run_cell(f"%%h2o map {line}\n{prompt}")
+    result.raise_error()
+
+
+def refusal(shell: InteractiveShell, line: str, prompt: str = "Rate: {text}") -> str:
+    result = shell.run_cell(f"%%h2o map {line}\n{prompt}")
+    assert result.error_in_exec is not None
+    return str(result.error_in_exec)
+
+
+def questions(server: RowsServer) -> set[str]:
+    return set(server.stats()["questions"])
+
+
+def test_a_cell_stores_the_answers_and_shows_the_first_rows(
+    shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cell(shell, "reviews --out rated --schema Rating")
+    rated = shell.user_ns["rated"]
+    assert isinstance(rated, MappedTable)
+    assert shell.user_ns["_"] is rated
+    assert [row["rating"] for row in rated.table] == [  # type: ignore[attr-defined]
+        len(f"Rate: {row['text']}") % 5 + 1 for row in reviews(30)
+    ]
+    shown = capsys.readouterr().out
+    assert shown.startswith("30 rows in ")
+    assert "review 4" in shown
+    assert "review 5" not in shown
+    assert "id" not in shown.split("\n")[2].split()
+    assert "…and 25 more rows in rated.table" in shown
+
+
+def test_the_result_is_markdown_that_github_shows_too(shell: InteractiveShell) -> None:
+    shell.user_ns["odd"] = [{"text": "a | b\n<b>c</b> $x$"}, {"text": "FAIL `now`"}]
+    cell(shell, "odd --out rated", "{text}")
+    markdown = shell.user_ns["rated"]._repr_markdown_()
+    assert "| text | answer | error |" in markdown
+    assert r"a \| b &lt;b>c&lt;/b>" in markdown
+    assert "1 row has an error; `rated.again(failed=True)` asks it again:" in markdown
+    assert "- 1: this row cannot be answered" in markdown
+
+
+def test_a_column_counts_before_a_variable_and_others_are_filled_in(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    shell.user_ns |= {"text": "wrong", "style": "short"}
+    cell(shell, "reviews --first 1", "{text}, {style}, {unknown}")
+    assert questions(server) == {"review 0, short, {unknown}"}
+
+
+def test_the_variables_of_a_calling_function_are_seen(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    shell.run_cell(
+        "def ask():\n"
+        "    mine, style = reviews[:1], 'local'\n"
+        "    get_ipython().run_cell_magic('h2o', 'map mine', '{text} {style}')\n"
+        "ask()"
+    ).raise_error()
+    assert questions(server) == {"review 0 local"}
+
+
+TABLES = {
+    "an attribute": ("data.rows", "from data"),
+    "a key": ("tables['mine']", "from tables"),
+    "a path": ("rows.jsonl", "from a file"),
+    "a quoted path": ("'my rows.jsonl'", "from a file"),
+    "a variable with a path": ("path", "from a file"),
+}
+
+
+@pytest.mark.parametrize(("line", "text"), TABLES.values(), ids=TABLES)
+def test_a_table_is_named_as_in_python_or_by_its_path(
+    shell: InteractiveShell, server: RowsServer, home: Path, line: str, text: str
+) -> None:
+    if line.endswith(("jsonl", "jsonl'", "path")):
+        pytest.importorskip("h2o_magic.tables.rows.json_lines")
+    for name in ("rows.jsonl", "my rows.jsonl"):
+        (home / name).write_text(json.dumps({"text": "from a file"}) + "\n")
+    shell.run_cell("class data: rows = [{'text': 'from data'}]")
+    shell.user_ns |= {"tables": {"mine": [{"text": "from tables"}]}}
+    shell.user_ns["path"] = home / "rows.jsonl"
+    cell(shell, line, "{text}")
+    assert questions(server) == {text}
+
+
+def test_a_mistyped_table_is_told_from_those_that_there_are(
+    shell: InteractiveShell,
+) -> None:
+    assert "did you mean 'reviews'?" in refusal(shell, "revews")
+
+
+def test_a_mistyped_map_is_told(shell: InteractiveShell) -> None:
+    result = shell.run_cell("%%h2o mpa reviews\n{text}")
+    assert "did you mean 'map'?" in str(result.error_in_exec)
+
+
+REFUSED = {
+    "--attach x.png": "into a column",
+    "--new": "asked alone",
+    "--thread other": "%h2o thread NAME",
+    "--stream": "leave it out",
+    "--as table": "`--schema` gives",
+    "--fresh": "--forget",
+    "--max-turns 3": "asked alone",
+    "--first 0": "expected a whole number above 0, got '0'",
+    "--width many": "expected a whole number above 0, got 'many'",
+    "--budget 5": "expected a price with the budget",
+    "--price cheap": "0.15/0.60, got 'cheap'",
+    "--price 1/2 --budget none": "an amount above 0",
+    "more": "expected one table, got 'reviews' and 'more'",
+    "--frist 3": "did you mean '--first'?",
+    "--out 1a": "expected a variable name",
+}
+
+
+@pytest.mark.parametrize(("options", "said"), REFUSED.items(), ids=REFUSED)
+def test_what_means_nothing_for_rows_is_refused_and_says_what_to_do(
+    shell: InteractiveShell, server: RowsServer, options: str, said: str
+) -> None:
+    assert said in refusal(shell, f"reviews {options}")
+    assert server.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("line", ["--help", "reviews -h"])
+def test_help_lists_the_options_and_asks_nothing(
+    shell: InteractiveShell,
+    server: RowsServer,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+) -> None:
+    cell(shell, line)
+    shown = capsys.readouterr().out
+    assert "--budget AMOUNT" in shown
+    assert "--temperature" in shown
+    assert "--attach" not in shown
+    assert server.stats()["requests"] == 0
+
+
+def test_options_take_effect(shell: InteractiveShell, server: RowsServer) -> None:
+    same = [{"text": "same"}] * 3
+    shell.user_ns["same"] = same
+    cell(shell, "same --each --quiet --no-history --raw --out rated", "{text} {same}")
+    assert server.stats()["questions"] == {"same {same}": 3}
+    assert shell.user_ns["_"] is not shell.user_ns["rated"]
+    assert h2o_magic.session().turns() == ()
+    cell(shell, "reviews --first 2 --no-keep", "Not kept: {text}")
+    cell(shell, "reviews --first 2", "Not kept: {text}")
+    assert server.stats()["questions"]["Not kept: review 0"] == 2
+    shell.user_ns["bad"] = [{"text": f"FAIL {n}"} for n in range(9)] + reviews(1)
+    assert "more than 3 errors" in refusal(shell, "bad --max-errors 3 --width 1")
+    assert server.stats()["most"] == 1 or server.stats()["requests"] < 20
+
+
+def test_a_run_that_cannot_go_on_says_why_and_keeps_its_table(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    server.configure(key="secret")
+    said = refusal(shell, "reviews --out rated")
+    assert "Incorrect API key" in said or "key" in said
+    assert "\n" not in said
+    assert len(shell.user_ns["rated"].table) >= 1
+    (turn,) = h2o_magic.session().turns()
+    assert turn.status == "failed"
+
+
+def test_a_row_with_a_secret_is_not_sent(
+    shell: InteractiveShell, server: RowsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = "sk-proj-" + "a1B2c3D4e5F6" * 4
+    shell.user_ns["mails"] = [{"text": f"my key is {key}"}, {"text": "hello"}]
+    cell(shell, "mails --out rated", "{text}")
+    first, second = shell.user_ns["rated"].table
+    assert "OpenAI-style key" in first["error"]
+    assert key not in first["error"] + capsys.readouterr().out
+    assert second["error"] is None
+    assert questions(server) == {"hello"}
+
+
+def test_a_preview_shows_prompts_and_asks_a_few_rows_whose_answers_are_kept(
+    shell: InteractiveShell, server: RowsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shell.user_ns["long"] = reviews(200) + reviews(50)
+    cell(shell, "long --first 10", "Of {text}")
+    capsys.readouterr()
+    cell(shell, "long --preview --price 1/2", "Of {text}")
+    shown = capsys.readouterr().out
+    assert [f"Of review {n}\n" in shown for n in range(4)] == [True] * 3 + [False]
+    assert "250 rows · 200 different · 10 known · 170 to ask" in shown
+    assert "20 rows were asked for this estimate; the answers are kept" in shown
+    assert "cost" in shown
+    assert server.stats()["requests"] == 30
+    cell(shell, "long", "Of {text}")
+    assert server.stats()["requests"] == 200
+
+
+def test_an_estimate_is_near_what_a_run_costs(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    server.configure(count=1)
+    sizes = [10 * (n * 37 % 101) ** 2 // 100 + 5 for n in range(600)]
+    shell.user_ns["long"] = [{"text": "x" * s + str(n)} for n, s in enumerate(sizes)]
+    found = shell.run_cell("h2o_magic.map(long, '{text}', preview=True)").result
+    if found is None:
+        shell.run_cell("import h2o_magic")
+        found = shell.run_cell("h2o_magic.map(long, '{text}', preview=True)").result
+    assert isinstance(found, Preview)
+    cell(shell, "long --out done", "{text}")
+    progress = shell.user_ns["done"].progress
+    assert found.read is not None
+    assert found.written is not None
+    assert found.read.value == pytest.approx(progress.prompt_tokens, rel=0.2)
+    assert found.written.value == pytest.approx(progress.completion_tokens, rel=0.2)
+    assert found.read.least <= progress.prompt_tokens <= found.read.most
+
+
+def test_a_budget_is_not_exceeded(shell: InteractiveShell, server: RowsServer) -> None:
+    shell.user_ns["long"] = reviews(500)
+    # A row has 20 tokens read and 5 written: 0.03.
+    cell(shell, "long --price 1000/2000 --budget 3 --out rated")
+    progress = shell.user_ns["rated"].progress
+    assert progress.state == "stopped"
+    assert progress.reason.startswith("the budget of 3.00 is used: ")
+    assert 2.5 < progress.cost <= 3
+    assert server.stats()["requests"] <= 100
+    errors = {row["error"] for row in shell.user_ns["rated"].table}
+    assert any("not asked" in str(error) for error in errors)
+
+
+def test_a_run_is_one_turn_with_five_rows_which_undo_takes_back(
+    shell: InteractiveShell,
+) -> None:
+    heard: list[Notification] = []
+    session = h2o_magic.session()
+    session.listen(heard.append)
+    cell(shell, "reviews --out rated")
+    (turn,) = session.turns()
+    assert turn.question == "Rate: {text}\n\nFor each row of `reviews`."
+    assert "review 4" in turn.answer
+    assert "review 5" not in turn.answer
+    assert (turn.status, turn.facts["rows"]["done"]) == ("complete", 30)
+    kinds = [type(each) for each in heard if type(each).__name__ != "SettingChanged"]
+    assert (kinds[0], kinds[-1]) == (AnswerStarted, AnswerEnded)
+    assert set(kinds[1:-1]) <= {AnswerGrew}
+    result = shell.run_cell("%h2o retry")
+    assert "run its cell again" in str(result.error_in_exec)
+    session.undo()
+    assert session.turns() == ()
+
+
+def test_python_sees_the_callers_variables_and_returns_the_table(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    shell.run_cell(
+        "import h2o_magic\n"
+        "def ask(style):\n"
+        "    return h2o_magic.map(reviews, '{text} {style}', first=2, schema=Rating)\n"
+        "rated = ask('brief')"
+    ).raise_error()
+    assert questions(server) == {"review 0 brief", "review 1 brief"}
+    assert shell.user_ns["rated"].table[0]["rating"] == len("review 0 brief") % 5 + 1
+    (turn,) = h2o_magic.session().turns()
+    assert turn.question.endswith("\n\nFor each row of `reviews`.")
+
+
+def test_a_plain_program_needs_no_shell_and_is_told_the_counts(
+    server: RowsServer,
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server.configure()
+    session = h2o_magic.session()
+    session.configure(server=f"{server.url}/v1", model="mock")
+    style, told = "plainly", list[int]()
+    mapped = h2o_magic.map(
+        reviews(3), "{text} {style}", progress=lambda p: told.append(p.done)
+    )
+    assert isinstance(mapped, MappedTable)
+    assert questions(server) == {f"review {n} {style}" for n in range(3)}
+    assert told[-1] == 3
+    h2o_magic.map(reviews(3), "{text} {style}")
+    assert capsys.readouterr() == ("", "")
+    session.close()
