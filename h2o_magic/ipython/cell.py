@@ -137,7 +137,7 @@ class CellRunner:
         from h2o_magic.ipython.table_mapper import TableMapper  # noqa: PLC0415
 
         options = parse_map_line(line, self.option)
-        return TableMapper(self.session, self.scope()).cell(options, prompt)
+        return TableMapper(self.session, self._scope()).cell(options, prompt)
 
     def offer(self, answer: Answer, code: str) -> None:
         """Put an answer's code into a new cell below, unless the notebook has it.
