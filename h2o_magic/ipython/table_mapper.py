@@ -27,6 +27,7 @@ from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.estimate import Preview, preview
+from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.mapping import map_job, prepare_job
@@ -158,7 +159,7 @@ class TableMapper:
                 executor=executor,
                 servers=(server,) if isinstance(server, str) else tuple(server or ()),
             ),
-            check=guard.text,
+            check=row_check(keys(), os.environ, self._scope.variables),
             mask=guard.masked,
             **settings,
         )

@@ -74,6 +74,19 @@ class AnswerColumns:
                 error = f"{name}: {problem}"
         return (*values, error)
 
+    @property
+    def properties(self) -> tuple[str, ...]:
+        """The properties that have a column; none if ``answer`` has it all."""
+        return self._properties
+
+    def choices(self, column: str) -> Sequence[object]:
+        """Return the values among which a property, or the answer, is; else none."""
+        whole = self._schema or {}
+        found = _resolved(whole, whole)
+        if column in self._properties:
+            found = _resolved(found["properties"][column], whole)
+        return tuple(found.get("enum", ()))
+
     def _parts(self, value: object) -> tuple[object, ...]:
         if not self._properties:
             return (value,)

@@ -6,8 +6,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import chain
-from typing import Any
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.tables.answers import AnswerStore
@@ -26,11 +24,8 @@ class RowAnswers:
         self._store = store
         self._keys = keys
         self._columns = AnswerColumns(job.schema, job.rows.names)
-        self._names = [
-            name for name in self._columns.kinds if name != self._columns.error
-        ]
-        properties = (job.schema or {}).get("properties")
-        self.properties: Sequence[str] = list(properties or (ANSWER,))
+        self._names = list(self._columns.kinds)[:-1]
+        self.properties: Sequence[str] = self._columns.properties or (ANSWER,)
 
     @property
     def model(self) -> str:
@@ -75,24 +70,25 @@ class RowAnswers:
         batches = self.job.rows.batches([label])
         return (value for batch in batches for (value,) in batch)
 
-    def choices(self, column: str) -> tuple[object, ...]:
+    def choices(self, column: str) -> Sequence[object]:
         """Return the values among which the schema lets a model choose; else none."""
-        schema: Any = self.job.schema or {}
-        found = (schema.get("properties") or {}).get(column, schema)
-        reference = str(found.get("$ref", ""))
-        if reference.startswith("#/$defs/"):
-            found = schema.get("$defs", {}).get(reference[8:], {})
-        return tuple(found.get("enum", ()))
+        return self._columns.choices(column)
 
     def __iter__(self) -> Iterator[RowAnswer | None]:
         """Yield each row's answer; None for a row with an error."""
         size = BATCH * KEY
-        pieces = (self._keys[at : at + size] for at in range(0, len(self._keys), size))
-        return chain.from_iterable(map(self._batch, pieces))
+        try:
+            for start in range(0, len(self._keys), size):
+                yield from self._batch(self._keys[start : start + size])
+        finally:
+            self._store.close()
 
     def _batch(self, piece: bytes) -> Iterator[RowAnswer | None]:
         keys = [piece[at : at + KEY] for at in range(0, len(piece), KEY)]
-        answers = self._store.answers(list(dict.fromkeys(keys)))
+        failed = self._store.errors(keys)
+        answers = self._store.answers(
+            [k for k in dict.fromkeys(keys) if k not in failed]
+        )
         return map(answers.get, keys)
 
     def value(self, answer: RowAnswer, column: str) -> object:

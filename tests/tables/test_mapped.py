@@ -13,6 +13,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.ledger import Ledger
+from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.mapping import prepare_job
 from h2o_magic.tables.outcome import RowAnswer
@@ -28,8 +29,9 @@ def session() -> Iterator[Session]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+def ledger(tmp_path: Path) -> Iterator[LedgerAnswers]:
+    file = Ledger(tmp_path / "ledger.sqlite", pytest.fail)
+    ledger = LedgerAnswers(file, RunFacts())
     yield ledger
     ledger.close()
 
@@ -39,7 +41,7 @@ SCHEMA = {"type": "object", "properties": {"stars": {"type": "integer"}}}
 
 def mapped(
     session: Session,
-    ledger: Ledger,
+    ledger: LedgerAnswers,
     table: object,
     read: int,
     *,
@@ -58,14 +60,18 @@ def mapped(
             text = f"answer {number}" if schema is None else f'{{"stars": {number}}}'
             ledger.put(key, "asked", RowAnswer(text))
     progress.end(state)
-    return MappedTable(job, ledger, b"".join(keys), progress)
+    ledger.flush(progress)
+    found = MappedTable(job, ledger, b"".join(keys), progress, lambda *_: found)
+    return found
 
 
 def rows(count: int) -> list[dict[str, object]]:
     return [{"text": f"row {number}"} for number in range(count)]
 
 
-def test_each_row_has_its_answer_or_its_error(session: Session, ledger: Ledger) -> None:
+def test_each_row_has_its_answer_or_its_error(
+    session: Session, ledger: LedgerAnswers
+) -> None:
     found = mapped(session, ledger, rows(2500), 2500)
     table: Any = found.table
     assert [row["text"] for row in table] == [f"row {n}" for n in range(2500)]
@@ -118,7 +124,9 @@ def test_what_a_stopped_run_did_not_ask_says_so(
     assert repr(found) == "<MappedTable: 7 rows, 0 errors, stopped>"
 
 
-def test_its_repr_is_a_line_with_its_counts(session: Session, ledger: Ledger) -> None:
+def test_its_repr_is_a_line_with_its_counts(
+    session: Session, ledger: LedgerAnswers
+) -> None:
     found = mapped(session, ledger, rows(1200), 1200)
     assert repr(found) == "<MappedTable: 1,200 rows, 400 errors>"
     assert len(found) == 1200
