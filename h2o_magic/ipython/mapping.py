@@ -13,8 +13,8 @@ from h2o_magic.ipython.map_options import MapOptions
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.ipython.sessions import get_state
 from h2o_magic.ipython.table_mapper import TableMapper
-from h2o_magic.tables.estimate import Preview
 from h2o_magic.tables.mapped import MappedTable
+from h2o_magic.tables.preview import Preview
 from h2o_magic.tables.progress import Progress
 
 

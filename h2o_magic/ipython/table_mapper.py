@@ -26,11 +26,12 @@ from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
 from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.estimate import Preview, preview
+from h2o_magic.tables.estimate import preview
 from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.mapping import map_job, prepare_job
+from h2o_magic.tables.preview import Preview
 
 
 class TableMapper:

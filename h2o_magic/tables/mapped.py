@@ -19,6 +19,7 @@ from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.run import KEY
 from h2o_magic.tables.usage import RunUsage
+from h2o_magic.tables.view import run_markdown, run_plain
 
 if TYPE_CHECKING:
     from h2o_magic.tables.comparing import Comparison
@@ -123,8 +124,6 @@ class MappedTable:
         return [found.get(key) for key in keys]
 
     def _repr_markdown_(self) -> str:
-        from h2o_magic.tables.view import run_markdown  # noqa: PLC0415 - it shows this
-
         return run_markdown(self)
 
     def __repr__(self) -> str:
@@ -134,8 +133,6 @@ class MappedTable:
         return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        from h2o_magic.tables.view import run_plain  # noqa: PLC0415 - it shows this
-
         printer.text(repr(self) if cycle else run_plain(self))
 
     @property

@@ -17,8 +17,8 @@ from h2o_magic.conversation.notifications import (
     AnswerStarted,
     Notification,
 )
-from h2o_magic.tables.estimate import Preview
 from h2o_magic.tables.mapped import MappedTable
+from h2o_magic.tables.preview import Preview
 from tests.shells import ipython
 from tests.tables.rows_server import RowsServer, rows_server
 

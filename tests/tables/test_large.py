@@ -19,6 +19,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables import mapping
 from h2o_magic.tables.outcome import Outcome, RowAnswer
+from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.rows import Target
 
 source, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -42,7 +43,7 @@ def resident():
         if line.startswith("VmHWM")
     )
 
-mapping.open_executor = lambda *_, **__: AtOnce()
+mapping.open_executor = lambda *_, **__: (AtOnce(), Pace(64))
 session = Session(OpenAIBackend("http://127.0.0.1:9/v1"))
 session.configure(model="mock")
 job = mapping.prepare_job(session, source, "Rate: {text}")

@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 
 from h2o_magic.backends.base import ChatRequest
+from h2o_magic.chat.events import RateLimit
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
 from h2o_magic.tables.giving_up import PATIENCE, GivingUp
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.ledger import Ledger
 from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.pace import Pace
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.requests import RowRequests
 from h2o_magic.tables.run import KEY, Run
@@ -70,6 +70,33 @@ def yes(text: str, _times: int = 1) -> Result:
     return RowAnswer(f"yes, {text}")
 
 
+class Steady(Pacing):
+    """So many rows at once; after a refusal none until its wait is over."""
+
+    def __init__(self, width: int, clock: Clock) -> None:
+        self._width, self._clock, self._not_before = width, clock, 0.0
+
+    @property
+    def width(self) -> int:
+        return self._width
+
+    def room(self, in_flight: int) -> int:
+        return 0 if self.wait() else max(self._width - in_flight, 0)
+
+    def wait(self) -> float | None:
+        left = self._not_before - self._clock()
+        return left if left > 0 else None
+
+    def sent(self, requests: int) -> None:
+        pass
+
+    def answered(self, seconds: float, limit: RateLimit | None = None) -> None:
+        pass
+
+    def busy(self, wait: float | None) -> None:
+        self._not_before = self._clock() + (1.0 if wait is None else wait)
+
+
 class Bench:
     """A run over texts, with a script for what comes of them."""
 
@@ -95,7 +122,7 @@ class Bench:
             RowKeys(requests, "server", "mock"),
             store=self.store,
             executor=self.executor,
-            pace=Pace(width, clock=self.clock),
+            pace=Steady(width, self.clock),
             progress=self.progress,
             clock=self.clock,
             **options,  # type: ignore[arg-type]

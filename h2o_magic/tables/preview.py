@@ -1,16 +1,90 @@
-"""What a run would ask, as Markdown and as plain text."""
+"""What a run would ask: its counts and guesses, as Markdown and as plain text."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from h2o_magic.config.units import counted, time_in_words
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
-from h2o_magic.tables.estimate import Guess, Preview
-from h2o_magic.tables.price import amount
+from h2o_magic.tables.price import Price, amount
 
 _HEAD = ["to ask", "about", "most likely"]
+
+
+class Guess(NamedTuple):
+    """About how much something will be, and where it lies most likely."""
+
+    value: float
+    least: float
+    most: float
+
+    def __add__(self, more: object) -> Guess:
+        assert isinstance(more, Guess)  # noqa: S101 - not a tuple's sum
+        return Guess(*(a + b for a, b in zip(self, more, strict=True)))
+
+    def times(self, factor: float) -> Guess:
+        return Guess(*(each * factor for each in self))
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a run would ask.
+
+    Attributes
+    ----------
+    prompts : tuple of str
+        The first ones, filled.
+    rows, distinct, known : int
+        The rows; how many different prompts they have, and how many of those have an
+        answer already, without those that were asked for this.
+    sampled : int
+        How many rows were asked for this; their answers are kept if `keeps`.
+    read, written : Guess or None
+        Tokens of the rows that have no answer yet; None where the server counts none.
+    seconds : Guess or None
+        How long they take with `width` rows at once.
+    price : Price or None
+        What a million tokens cost.
+    unusable : int
+        Rows that cannot be asked.
+    trouble : str
+        Why no row was asked to its end; empty if one was.
+    notes : tuple of str
+        What was not put into the prompt as it was typed, and advice.
+    """
+
+    prompts: tuple[str, ...]
+    rows: int
+    distinct: int
+    known: int
+    sampled: int = 0
+    keeps: bool = True
+    read: Guess | None = None
+    written: Guess | None = None
+    seconds: Guess | None = None
+    width: int = 0
+    price: Price | None = None
+    unusable: int = 0
+    trouble: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cost(self) -> Guess | None:
+        """What the rows cost that have no answer yet; None without a price."""
+        if self.price is None or self.read is None or self.written is None:
+            return None
+        read = self.read.times(self.price.read / 1e6)
+        return read + self.written.times(self.price.written / 1e6)
+
+    def _repr_markdown_(self) -> str:
+        return preview_markdown(self)
+
+    def __repr__(self) -> str:
+        return preview_plain(self)
 
 
 def preview_markdown(preview: Preview) -> str:
