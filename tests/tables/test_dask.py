@@ -14,6 +14,7 @@ from h2o_magic.tables.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 from tests.tables.runs import answers, asked, errors, texts
 
+dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
 
 WIDTH = 16
@@ -37,16 +38,26 @@ def server(
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     with (
-        distributed.LocalCluster(
+        dask.config.set({"distributed.comm.timeouts.connect": "90s"}),
+        _cluster() as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def _cluster(*, again: bool = True) -> Any:
+    try:
+        return distributed.LocalCluster(
             n_workers=2,
             threads_per_worker=1,
             processes=True,
             host="127.0.0.1",
             dashboard_address=None,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
-        yield client
+        )
+    except (RuntimeError, TimeoutError):
+        if not again:  # so many seconds are not enough on a machine that is full
+            raise
+        return _cluster(again=False)
 
 
 def expected(count: int) -> list[object]:
