@@ -21,7 +21,7 @@ from h2o_magic.conversation.store.database import (
     failure_of,
     open_to_read,
 )
-from h2o_magic.conversation.store.layout import Layout
+from h2o_magic.conversation.store.schema import Layout
 
 #: A statement, and its parameters, once or many times.
 Statement = tuple[str, Sequence[Sequence[object]]]

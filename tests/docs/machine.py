@@ -19,6 +19,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
@@ -305,6 +306,21 @@ def _own_weights(notebook: Notebook, _: re.Match[str]) -> None:
     write_llama(Path("mine.gguf"), context=512)
 
 
+def _rows_asked(notebook: Notebook, _: re.Match[str]) -> None:
+    for city in ("Lima", "Oslo", "Rome"):
+        table = [{"city": city}]
+        h2o_magic.map(table, "Where is {city}?", server=notebook.machine.server.url)
+
+
+def _two_servers(notebook: Notebook, _: re.Match[str]) -> None:
+    notebook.run("%h2o connect http://gpu:8000 --name fast")
+    notebook.run(f"%h2o connect {notebook.machine.server.url} --name slow")
+
+
+def _executor(notebook: Notebook, _: re.Match[str]) -> None:
+    notebook.shell.user_ns["NAME"] = ThreadPoolExecutor(2)
+
+
 #: What is done before a command that names something that must be there.
 BEFORE: Mapping[str, Callable[[Notebook, re.Match[str]], None]] = {
     r"\blab\b": lambda n, _: n.run("%h2o connect http://gpu:8000 --name lab"),
@@ -316,6 +332,9 @@ BEFORE: Mapping[str, Callable[[Notebook, re.Match[str]], None]] = {
     r"%h2o redo": _taken_back,
     r"%h2o fix": _failed,
     r"mine\.gguf": _own_weights,
+    r"runs --forget 3": _rows_asked,
+    r"--servers fast,slow": _two_servers,
+    r"--executor NAME": _executor,
     r"--strict": lambda n, _: n.run("%h2o pull danube3-500m"),
 }
 

@@ -48,7 +48,7 @@ export class Waiting {
     if (this.stop?.parentNode === block) return null; // what moves loses the focus
     this.caret.remove();
     this.box.remove();
-    if (!block.hasChildNodes()) return block.append(this.caret, this.ended ? "" : this.box, this.stop ?? "");
+    if (!block.hasChildNodes()) return block.append(this.caret, this.ended ? "" : this.box, ...(this.stop ? [this.stop] : []));
     let node = block;
     for (let last = lastIn(node); last; last = lastIn(node)) {
       if (last.nodeType === Node.TEXT_NODE) return last.splitText(last.data.trimEnd().length).before(this.caret);

@@ -15,7 +15,7 @@ from typing import Any
 from h2o_magic.config.folders import make_private
 from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store import schema
-from h2o_magic.conversation.store.layout import Layout
+from h2o_magic.conversation.store.schema import Layout
 from h2o_magic.errors import H2OMagicError, StoreError
 
 if sys.platform != "win32":
