@@ -313,8 +313,10 @@ def _rows_asked(notebook: Notebook, _: re.Match[str]) -> None:
 
 
 def _two_servers(notebook: Notebook, _: re.Match[str]) -> None:
-    notebook.run("%h2o connect http://gpu:8000 --name fast")
-    notebook.run(f"%h2o connect {notebook.machine.server.url} --name slow")
+    here = notebook.machine.server.url
+    session = h2o_magic.session()
+    session.connect(here.replace("127.0.0.1", "localhost"), name="fast")
+    session.connect(here, name="slow")
 
 
 def _executor(notebook: Notebook, _: re.Match[str]) -> None:
