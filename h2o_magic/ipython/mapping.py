@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.caller import calling_frame
 from h2o_magic.ipython.display.run import Told, make_run_view
 from h2o_magic.ipython.map_options import MapOptions
@@ -105,6 +106,10 @@ def map(  # noqa: A001 - what it does, on tables
     >>> rated = h2o_magic.map(reviews, "Rate this: {text}")  # doctest: +SKIP
     >>> rated.table  # doctest: +SKIP
     """
+    if progress is not None and not callable(progress):
+        raise ConfigurationError(
+            f"expected progress as a function that gets the counts, got {progress!r}"
+        )
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     frame = calling_frame()

@@ -17,6 +17,7 @@ from h2o_magic.conversation.notifications import (
     AnswerStarted,
     Notification,
 )
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.preview import Preview
 from tests.shells import ipython
@@ -361,6 +362,8 @@ def test_a_plain_program_needs_no_shell_and_is_told_the_counts(
     assert isinstance(mapped, MappedTable)
     assert questions(server) == {f"review {n} {style}" for n in range(3)}
     assert told[-1] == 3
+    with pytest.raises(ConfigurationError, match="progress as a function.*got False"):
+        h2o_magic.map(reviews(3), "{text}", progress=False)
     h2o_magic.map(reviews(3), "{text} {style}")
     assert capsys.readouterr() == ("", "")
     session.close()
