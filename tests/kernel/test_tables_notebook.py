@@ -61,4 +61,4 @@ def test_all_reviews_are_classified_and_scored(
     check(cells, 200)
     found = re.search(r"accuracy\S* (0\.\d+)", texts_of(cells["score"]))
     assert found
-    assert float(found[1]) > 0.5  # as one answer for all would have
+    assert float(found[1]) > 0.6  # one answer for all has 0.5
