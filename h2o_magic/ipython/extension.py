@@ -136,6 +136,8 @@ def ask_without_body(lines: list[str]) -> list[str]:
     text = [line for line in lines if line.strip()]
     if len(text) != 1 or text[0].split()[0] != "%%h2o":
         return lines
+    if text[0].split()[1:2] == ["map"]:  # a body, so that the magic is called
+        return [f"{text[0].rstrip()}\n", "\n"]
     return [text[0].replace("%%h2o", "%h2o ask", 1)]
 
 

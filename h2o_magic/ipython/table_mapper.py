@@ -16,7 +16,7 @@ from h2o_magic.ipython.completion.columns import columns_of
 from h2o_magic.ipython.completion.tables import ENDINGS
 from h2o_magic.ipython.display.run import RunView, make_run_view
 from h2o_magic.ipython.display.views import show_markdown, warn
-from h2o_magic.ipython.interrupts import AnswerError
+from h2o_magic.ipython.interrupts import AnswerError, AnswerStopped
 from h2o_magic.ipython.map_options import MapOptions, map_help
 from h2o_magic.ipython.reader import NotebookReader
 from h2o_magic.ipython.scope import Scope
@@ -69,6 +69,8 @@ class TableMapper:
             shell.displayhook.update_user_ns(mapped)
         if mapped.progress.state == "failed":
             raise AnswerError(mapped.progress.reason)
+        if mapped.progress.state == "stopped" and not mapped.progress.reason:
+            raise AnswerStopped("Stopped: what was answered is kept.")
         return mapped
 
     def run(

@@ -12,6 +12,8 @@ from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.tables.ledger import LAYOUT
 from h2o_magic.tables.ledger_answers import NOTED
 
+#: A preview, and a run that could not begin, only look for answers.
+_BEGUN = "done > 0 OR requests > 0 OR state != 'running'"
 _COLUMNS = (
     "id, at, name, prompt, model, rows, done, known, errors, "
     "prompt_tokens + completion_tokens, state, reason, seen"
@@ -57,7 +59,7 @@ class History:
         """Return the last runs, the newest first."""
         if not self._path.exists():
             return []
-        query = f"SELECT {_COLUMNS} FROM runs ORDER BY id DESC LIMIT ?"
+        query = f"SELECT {_COLUMNS} FROM runs WHERE {_BEGUN} ORDER BY id DESC LIMIT ?"
         with self._opened() as database:
             return [PastRun(*row) for row in database.execute(query, (most,))]
 

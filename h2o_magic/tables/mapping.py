@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.budget import Budget
@@ -58,6 +59,7 @@ def prepare_job(
     `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
     asks all rows again, as the option `forget` does.
     """
+    _refuse_several(session, settings.get("model"))
     path = None if to is None else Path(to)
     target = Target(path, overwrite=overwrite, may_replace=is_of_a_run)
     rows = table if isinstance(table, Rows) else rows_of(table, first, target)
@@ -74,10 +76,23 @@ def prepare_job(
         **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)
+    if expand != Prompt.of:
+        template.refuse_slips(parts, rows.names)
     requests = RowRequests(asked.request, parts)
     options = replace(options, forget=fresh)
     notes = tuple(filter(None, (*asked.notes, advice(template))))
     return Job(rows, template, asked, requests, options, check, mask, notes)
+
+
+def _refuse_several(session: Session, model: object) -> None:
+    """Refuse a list of models, which cells take; a file's name may have a comma."""
+    if not isinstance(model, str) or "," not in model:
+        return
+    if session.aliases.model(model) == model and not Path(model).exists():
+        raise ConfigurationError(
+            f"expected one model for a table, got {model!r}: ask each model by itself, "
+            "and see how they differ with `rated.compare(other)`"
+        )
 
 
 def map_job(

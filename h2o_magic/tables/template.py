@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.prompts.expand import follow
 from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields
 from h2o_magic.tables.cells import Unreadable, as_text, is_missing
@@ -126,6 +126,17 @@ class Template:
             self.places[int(piece)] if number % 2 else piece
             for number, piece in enumerate(pieces)
         )
+
+    def refuse_slips(self, parts: Sequence[str | Place], names: Sequence[str]) -> None:
+        """Refuse a name that stayed in braces, and may well be meant as a column."""
+        fixed = "".join(part for part in parts if isinstance(part, str))
+        for field in fields(self.marked):
+            left = isinstance(field, Field) and field.text in fixed
+            if isinstance(field, Field) and left and nearest(field.name, names):
+                raise ConfigurationError(
+                    f"`{field.text}` is neither a column nor a variable: "
+                    f"{did_you_mean(field.name, names)} (`--raw` leaves it as it is)"
+                )
 
 
 def filled(parts: Sequence[str | Place], row: Sequence[object]) -> str:

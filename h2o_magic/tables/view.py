@@ -60,7 +60,7 @@ def run_plain(mapped: Shown) -> str:
 
 def _parts(mapped: Shown, form: _Form) -> list[str]:
     words, _, table, _ = form
-    progress, name = mapped.progress, mapped.name
+    progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]
     if progress.reason:
         parts.append(words(f"{progress.reason[:1].upper()}{progress.reason[1:]}."))
@@ -73,7 +73,7 @@ def _parts(mapped: Shown, form: _Form) -> list[str]:
     more = mapped.rows - len(rows)
     if mapped.is_file and progress.done:
         parts.append(words(f"{counted(len(mapped), 'row')} in `{mapped.table}`"))
-    elif more > 0:
+    elif more > 0 and progress.done:
         parts.append(words(f"…and {counted(more, 'more row')} in `{name}.table`"))
     parts += [words(f"Note: {note}.") for note in mapped.notes]
     parts += _errors(progress, name, form)

@@ -367,3 +367,37 @@ def test_a_plain_program_needs_no_shell_and_is_told_the_counts(
     h2o_magic.map(reviews(3), "{text} {style}")
     assert capsys.readouterr() == ("", "")
     session.close()
+
+
+@pytest.mark.parametrize(
+    "line", ["%%h2o map reviews", "%%h2o map reviews --schema Rating"]
+)
+def test_a_cell_without_a_prompt_asks_nothing(
+    shell: InteractiveShell,
+    server: RowsServer,
+    capsys: pytest.CaptureFixture[str],
+    line: str,
+) -> None:
+    shell.run_cell(line)
+    assert "expected a prompt with a column in braces" in capsys.readouterr().err
+    shell.run_cell("%%h2o map --help")
+    assert "--budget AMOUNT" in capsys.readouterr().out
+    assert server.stats()["requests"] == 0
+
+
+def test_a_mistyped_column_is_refused_before_anything_is_asked(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    assert "`{txet}` is neither a column nor a variable: did you mean 'text'?" in (
+        refusal(shell, "reviews", "Mix {txet} with {text}")
+    )
+    assert server.stats()["requests"] == 0
+    cell(shell, "reviews --raw --first 1", "Mix {txet} with {text}")
+    assert server.stats()["requests"] == 1
+
+
+def test_a_table_is_asked_of_one_model(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    assert "one model for a table" in refusal(shell, "reviews --model a,b", "{text}")
+    assert server.stats()["requests"] == 0

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from h2o_magic.tables.ledger import LAYOUT, Ledger
-from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
+from h2o_magic.tables.ledger_answers import NOTED, LedgerAnswers, RunFacts
 from h2o_magic.tables.ledger_history import History
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
@@ -362,7 +362,10 @@ def test_the_last_runs_are_listed_with_their_counts(bench: Bench) -> None:
     progress = Progress(10, done=4, known=1, errors=2, prompt_tokens=7)
     progress.end("failed", "wrong key")
     run.flush(progress)
-    bench.run()
+    times = iter([0.0, *[NOTED] * 9])
+    second = LedgerAnswers(bench.ledger(), FACTS, clock=lambda: next(times))
+    second.flush(Progress(10, done=1, requests=1))
+    bench.run()  # it has only looked for answers
     newest, first = History(bench.path).runs()
     assert (first.name, first.prompt, first.model) == ("reviews", FACTS.prompt, "mock")
     assert (first.rows, first.done, first.known, first.errors) == (10, 4, 1, 2)
