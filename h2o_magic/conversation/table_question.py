@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,9 +30,10 @@ class TableQuestion:
     notes : tuple of str
         What was not put into the prompt as it was typed, one line each.
     serving : Serving
-        The server, by its name in keys.
-    model : str
-        The model, by its name in keys.
+        The server.
+    server, model : str
+        Both as they are in keys. Where no folder is used, a server counts by its
+        address, whatever it is called.
     replayed : Replayed or None
         The folder that has the answers; None if no folder is used.
     mode : str
@@ -44,6 +46,7 @@ class TableQuestion:
     request: ChatRequest
     notes: tuple[str, ...]
     serving: Serving
+    server: str
     model: str
     replayed: Replayed | None = None
     mode: ReplayMode = "off"
@@ -78,9 +81,28 @@ def table_question(
         serving = Serving.shared([each.serving() for each in connections])
     replayed = connection.replays.replayed(question.replay, serving.name)
     model = replayed.shortened(prepared.request.model)
-    asked = question, prepared.request, prepared.notes, serving, model
+    asked = question, prepared.request, prepared.notes, serving
     if question.replay.mode == "off":
-        return TableQuestion(*asked)
+        return TableQuestion(*asked, _identity(serving), model)
     mode = mode_of(question.replay, fresh=question.fresh)
     kept = getattr(answering.backend, "on_kept", lambda: None)
-    return TableQuestion(*asked, replayed, mode, kept)
+    return TableQuestion(*asked, serving.name, model, replayed, mode, kept)
+
+
+def _identity(serving: Serving) -> str:
+    """Return what a server is, by its address: names are given anew."""
+    if serving.members:
+        return ", ".join(sorted(map(_identity, serving.members)))
+    if serving.local:
+        return serving.name
+    known = serving.place()
+    if known is not None:
+        return f"{known.dialect} at {_base(known.url)}"
+    backend = serving.backend()
+    dialect = getattr(backend, "dialect", "") or type(backend).__name__
+    return f"{dialect} at {_base(backend.url)}"
+
+
+def _base(url: str) -> str:
+    """Return an address without the version that its end may have, or not."""
+    return re.sub(r"(/v\d+)?/*$", "", url)

@@ -24,7 +24,7 @@ from h2o_magic.conversation.schema_fallback import refuses_schema
 from h2o_magic.errors import GenerationError, IncompleteAnswerError, StatusError
 from h2o_magic.rendering.json import AnswerFormatError, find_json
 from h2o_magic.rendering.schema import Checker
-from h2o_magic.tables.failures import CutOffError, failure_of
+from h2o_magic.tables.failures import CutOffError, EmptyAnswerError, failure_of
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.requests import RowRequests
 
@@ -45,7 +45,7 @@ class AnswerCheck:
         """
         if self._checker is None:
             if not answer.strip():
-                raise AnswerFormatError("the answer is empty")
+                raise EmptyAnswerError
             return answer
         value = find_json(answer)
         if found := self._checker.problems(value):
@@ -81,6 +81,8 @@ class RowAsker:
         first = self._read(self._requests.of(text), reading, hold)
         try:
             return reading.answer(self._check.checked(first))
+        except EmptyAnswerError:
+            raise
         except AnswerFormatError as error:
             repair = self._requests.repair(text, first, str(error))
         again = self._read(repair, reading, hold)

@@ -49,6 +49,11 @@ class Budget(Pacing):
         """Return why the run cannot go on; nothing while it can."""
         if not self._is_used or self._amount is None:
             return ""
+        if not self._progress.cost:
+            return (
+                "the server does not say how many tokens the rows have, so the budget "
+                "cannot be kept: leave `--budget` out, or ask fewer rows with `--first`"
+            )
         return (
             f"the budget of {amount(self._amount)} is used: the run cost "
             f"{amount(self._progress.cost or 0.0)}, and the next row may cost more "
@@ -59,8 +64,11 @@ class Budget(Pacing):
         """Return how many rows may be asked, those in flight among them."""
         progress, spent = self._progress, self._progress.cost or 0.0
         answered = progress.asked - progress.errors
-        if self._amount is None:
+        price = progress.price
+        if self._amount is None or (price and not (price.read or price.written)):
             return None
-        if answered <= 0 or not spent:
+        if answered <= 0:
             return _FIRST
+        if not spent:
+            return 0
         return int((self._amount - spent) / (spent / answered * _MARGIN))

@@ -120,7 +120,7 @@ class _Scan:
         self._each = job.options.each
         self._candidates: list[tuple[int, int, tuple[object, ...]]] = []
         self._step = 1
-        keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
+        keys = RowKeys(job.requests, job.asked.server, job.asked.model)
         store = open_store(job, keys)
         try:
             for batch in job.rows.batches(job.template.columns):
@@ -131,6 +131,9 @@ class _Scan:
                     if key not in known or job.options.forget:
                         self._add(len(text), number, row)
         finally:
+            ended = Progress()
+            ended.end("done")
+            store.flush(ended)
             store.close()
 
     def _new(

@@ -42,9 +42,16 @@ class CutOffError(AnswerFormatError):
         )
 
 
+class EmptyAnswerError(AnswerFormatError):
+    """There is nothing in an answer that may say anything."""
+
+    def __init__(self) -> None:
+        super().__init__("the answer is empty")
+
+
 def failure_of(error: Exception) -> RowFailure:
     """Return what an error means: for this row, for now, or for all rows."""
-    if isinstance(error, CutOffError):
+    if isinstance(error, CutOffError | EmptyAnswerError):
         return RowFailure(str(error))
     if isinstance(error, AnswerFormatError):
         return RowFailure(f"the answer does not fit the schema: {error}")

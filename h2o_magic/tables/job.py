@@ -16,6 +16,14 @@ from h2o_magic.tables.template import Template
 
 
 @dataclass(frozen=True, slots=True)
+class Only:
+    """The `keys` of the rows that may be asked; `errors` are those of other rows."""
+
+    keys: frozenset[bytes]
+    errors: Mapping[bytes, str]
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """How a table is asked.
 
@@ -41,6 +49,8 @@ class RunOptions:
     executor : object
         Where rows are asked: None for threads of this process, a
         ``concurrent.futures.Executor``, or ``"ray"``.
+    only : Only or None
+        The rows that may be asked; None for all.
     servers : tuple of str
         Several servers that share the rows, by name or address; empty for the
         notebook's.
@@ -56,6 +66,7 @@ class RunOptions:
     budget: float | None = None
     executor: object = None
     servers: tuple[str, ...] = ()
+    only: Only | None = None
 
     @classmethod
     def of(

@@ -54,7 +54,8 @@ class LedgerAnswers(AnswerStore):
     """A run in the ledger.
 
     Of the `anew`, or with `forget` of all keys, what was answered before it does not
-    count; it stays in the file until another answer takes its place.
+    count, nor what was before the run `since`; it stays in the file until another
+    answer takes its place.
     """
 
     def __init__(
@@ -63,18 +64,19 @@ class LedgerAnswers(AnswerStore):
         facts: RunFacts,
         *,
         forget: bool = False,
+        since: int = 0,
         anew: Collection[bytes] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._facts = facts
-        self._forget = forget
         self._anew = anew
         self._clock = clock
         now = self._noted = clock()
         said = map(_whole, (facts.name, facts.prompt, facts.model, facts.weights))
         begun = (now, now, *said)
         self.run = ledger.write((_BEGIN, [begun]))
+        self._since = self.run if forget else since
         self._version = ledger.version()
         self._stale = self._runs_of_other_weights()
         self._put: list[tuple[object, ...]] = []
@@ -115,7 +117,7 @@ class LedgerAnswers(AnswerStore):
         return self._ledger.read(query, self.run)
 
     def put(self, key: bytes, text: str, answer: RowAnswer) -> None:  # noqa: ARG002
-        new = self._stale or self._forget or key in self._anew
+        new = self._stale or self._since or key in self._anew
         self._put.append(
             (
                 key,
@@ -151,13 +153,16 @@ class LedgerAnswers(AnswerStore):
 
     def again(self, keys: Collection[bytes]) -> AnswerStore:
         clock = self._clock
-        return LedgerAnswers(self._ledger, self._facts, anew=keys, clock=clock)
+        since = self._since
+        return LedgerAnswers(
+            self._ledger, self._facts, since=since, anew=keys, clock=clock
+        )
 
     def close(self) -> None:
         self._ledger.close()
 
     def _under(self, names: str, keys: Sequence[bytes]) -> Iterable[Sequence[Any]]:
-        if not (self._forget or self._anew or self._stale):
+        if not (self._since or self._anew or self._stale):
             query = f"SELECT key{names} FROM answers WHERE key IN"
             return self._ledger.under(query, keys)
         query = f"SELECT key{names}, run FROM answers WHERE key IN"
@@ -166,7 +171,7 @@ class LedgerAnswers(AnswerStore):
     def _counts(self, row: Sequence[Any]) -> bool:
         """Return whether an answer counts, by its key and, at the end, its run."""
         run = row[-1]
-        old = self._forget or row[0] in self._anew or run in self._stale
+        old = row[0] in self._anew or run in self._stale or run < self._since
         return run >= self.run or not old
 
     def _runs_of_other_weights(self) -> set[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import islice, repeat
 from operator import index
@@ -12,7 +13,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
-from h2o_magic.tables.job import Job
+from h2o_magic.tables.job import Job, Only
 from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.progress import Progress
 from h2o_magic.tables.row_answers import RowAnswers
@@ -174,8 +175,19 @@ class MappedTable:
             raise ConfigurationError(
                 "expected `failed=True` or `rows=[...]`: which rows are asked again"
             )
-        keys = self._failed_keys() if rows is None else set(map(self._key_at, rows))
-        return self._run(self._job, self._store.again(keys))
+        if rows is None:
+            keys, only = self._failed_keys(), None
+        else:
+            keys = set(map(self._key_at, rows))
+            errors = {
+                key: error
+                for some in self._key_batches()
+                for key, error in self._store.errors(some).items()
+            }
+            only = Only(frozenset(keys), errors)
+        options = replace(self._job.options, only=only)
+        job = replace(self._job, options=options)
+        return self._run(job, self._store.again(keys))
 
     def score(self, label: str, column: str | None = None) -> Score:
         """Compare the answers with a column of the table that knows them.

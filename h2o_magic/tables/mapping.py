@@ -153,13 +153,15 @@ def run_job(
     run of the same job, of which some rows are asked again; `again` runs that.
     """
     progress = progress or Progress(job.rows.count, price=job.options.price)
-    keys = RowKeys(job.requests, job.asked.serving.name, job.asked.model)
+    keys = RowKeys(job.requests, job.asked.server, job.asked.model)
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
     options = job.options
     try:
         executor, pace = open_executor(job)
-    except BaseException:
+    except BaseException as error:
+        progress.end("failed", str(error))
+        store.flush(progress)
         store.close()
         raise
     budget = Budget(pace, progress, options.budget)
@@ -181,6 +183,7 @@ def run_job(
         progress=progress,
         each=options.each,
         max_errors=options.max_errors,
+        only=options.only,
         check=check,
         tell=lambda: tell(progress),
         may_go_on=budget.used,

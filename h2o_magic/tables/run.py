@@ -15,6 +15,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
 from h2o_magic.tables.giving_up import GivingUp
+from h2o_magic.tables.job import Only
 from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.progress import Progress, RunState
@@ -26,6 +27,7 @@ from h2o_magic.tables.waiting import Asked, Waiting
 KEY = 32
 #: How often a row is asked whose answer got lost on its way.
 _TRIES = 3
+_LEFT = "not asked: other rows were asked again"
 #: Seconds between two looks at whether to stop.
 _TICK = 0.1
 
@@ -51,6 +53,7 @@ class Run:
         progress: Progress,
         each: bool = False,
         max_errors: int | None = None,
+        only: Only | None = None,
         check: Callable[[str], None] = lambda _text: None,
         tell: Callable[[], None] = lambda: None,
         may_go_on: Callable[[], str] = lambda: "",
@@ -66,6 +69,7 @@ class Run:
         self._progress = progress
         self._each = each
         self._giving_up = GivingUp(max_errors, clock)
+        self._only = only
         self._check = check
         self._tell = tell
         self._may_go_on = may_go_on
@@ -182,6 +186,8 @@ class Run:
                 self._count_failed(self._failed[key], count)
             elif key in self._asked:
                 self._asked[key].rows += count
+            elif self._only is not None and key not in self._only.keys:
+                self._leave(key, self._only.errors.get(key, _LEFT), count)
             else:
                 self._ask(Asked(key, questions[key], count))
 
@@ -275,6 +281,12 @@ class Run:
         gone = lost and bool(failure.wait) and not self._in_flight
         self._give_up(self._giving_up.failed(message, lost=lost, last=gone))
         self._fail(asked.key, message, asked.rows)
+
+    def _leave(self, key: bytes, message: str, rows: int) -> None:
+        """Let rows stay without an answer: they are not to be asked now."""
+        self._failed[key] = message
+        self._store.fail(key, message)
+        self._progress.fail(message, rows)
 
     def _fail(self, key: bytes, message: str, rows: int) -> None:
         self._failed[key] = message

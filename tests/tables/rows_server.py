@@ -134,7 +134,8 @@ class _Server:
         if self.options.count:  # by what is read and written
             asked = sum(len(message["content"]) for message in body["messages"])
             usage = (asked // 4 + 1, len(text) // 4 + 1)
-        stream = _stream(body["model"], text, reason, usage)
+        counted = None if "NOUSAGE" in question else usage
+        stream = _stream(body["model"], text, reason, counted)
         return web.Response(body=stream, headers=headers)
 
     async def models(self, _: web.Request) -> web.Response:
@@ -161,11 +162,14 @@ class _Server:
         return web.Response()
 
 
-def _answer(body: dict[str, Any], times: int) -> tuple[int, str, str]:
+def _answer(  # noqa: PLR0911 - a case a word
+    body: dict[str, Any], times: int
+) -> tuple[int, str, str]:
     """Return status, text and finish reason, as the words in a question say.
 
-    ``FAIL`` is refused, ``CUT`` cut off, ``BAD`` is no JSON but for its repair, and
-    ``WORSE`` never is; ``ONCE`` is refused at first; ``SAY x`` is answered with x.
+    ``FAIL`` is refused, ``CUT`` cut off, ``EMPTY`` empty, ``BAD`` is no JSON but for
+    its repair, and ``WORSE`` never is; ``ONCE`` is refused at first; ``SAY x`` is
+    answered with x.
     """
     messages = [message["content"] for message in body["messages"]]
     question, repaired = (
@@ -180,6 +184,8 @@ def _answer(body: dict[str, Any], times: int) -> tuple[int, str, str]:
         return 400, "this row cannot be answered", ""
     if question.startswith("SAY ") and not repaired:
         return 200, question[4:], "stop"
+    if "EMPTY" in asked:
+        return 200, "", "stop"
     if "CUT" in asked:
         return 200, "An answer that has no", "length"
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema")
@@ -200,7 +206,7 @@ def _fitting(schema: dict[str, Any], size: int) -> Any:
     return values.get(kind, f"text of {size}") if kind != "array" else []
 
 
-def _stream(model: str, text: str, reason: str, usage: tuple[int, int]) -> bytes:
+def _stream(model: str, text: str, reason: str, usage: tuple[int, int] | None) -> bytes:
     base = {"id": "x", "object": "chat.completion.chunk", "created": 0, "model": model}
     chunks: list[dict[str, Any]] = [
         {
@@ -208,16 +214,12 @@ def _stream(model: str, text: str, reason: str, usage: tuple[int, int]) -> bytes
             "choices": [{"index": 0, "delta": {"role": "assistant", "content": text}}],
         },
         {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]},
-        {
-            **base,
-            "choices": [],
-            "usage": {
-                "prompt_tokens": usage[0],
-                "completion_tokens": usage[1],
-                "total_tokens": sum(usage),
-            },
-        },
     ]
+    if usage is not None:
+        read, written = usage
+        counts = {"prompt_tokens": read, "completion_tokens": written}
+        counts["total_tokens"] = read + written
+        chunks.append({**base, "choices": [], "usage": counts})
     lines = [f"data: {json.dumps(chunk)}\n\n" for chunk in chunks]
     return "".join([*lines, "data: [DONE]\n\n"]).encode()
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from h2o_magic.backends.openai.backend import OpenAIBackend
+from h2o_magic.backends.servers.known import KnownServers
+from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.conversation.session import Session
+from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapping import prepare_job, run_job
+from h2o_magic.tables.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {
@@ -83,3 +88,75 @@ def test_a_schema_gives_a_column_a_property(
     assert [type(row["rating"]) for row in found] == [int] * 4 + [type(None)]  # type: ignore[attr-defined]
     assert "does not fit the schema" in found[4]["error"]  # type: ignore[index]
     assert server.stats()["requests"] == 7  # both of the last two were repaired
+
+
+def test_an_answer_is_known_by_the_servers_address_whatever_it_is_called(
+    server: RowsServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))
+    server.configure()
+    for url in (f"{server.url}/v1", server.url, f"{server.url}/v1/"):
+        with closing(Session(OpenAIBackend(url))) as session:
+            session.configure(model="mock")
+            run_job(prepare_job(session, rows(5), "Rate: {text}"))
+    assert server.stats()["requests"] == 5
+    with rows_server() as other:
+        for where in (server, other):
+            servers = Servers(KnownServers(tmp_path / f"{id(where)}.json"))
+            with closing(Session(servers=lambda: servers)) as session:  # noqa: B023
+                session.connect(where.url, name="same")
+                session.configure(model="mock")
+                run_job(prepare_job(session, rows(5), "Rate: {text}"))
+        assert other.stats()["requests"] == 5
+    assert server.stats()["requests"] == 5
+
+
+def test_rows_that_are_asked_again_are_the_only_ones(
+    session: Session, server: RowsServer
+) -> None:
+    table = [*rows(5), {"text": "FAIL"}]
+    first = run_job(prepare_job(session, table, "{text}"))
+    second = first.again(rows=[0])
+    assert server.stats()["questions"]["review 0"] == 2
+    assert server.stats()["requests"] == 7
+    errors = [row["error"] for row in second.table]  # type: ignore[attr-defined]
+    assert errors[:5] == [None] * 5
+    assert "this row cannot be answered" in errors[5]
+
+
+def test_what_a_run_forgot_stays_forgotten_when_it_goes_on(
+    session: Session, server: RowsServer
+) -> None:
+    run_job(prepare_job(session, rows(40), "{text}"))
+
+    def stop(progress: Progress) -> None:
+        if 5 <= progress.done < 40 and not progress.known:
+            raise KeyboardInterrupt
+
+    options = RunOptions(forget=True, width=1)
+    stopped = run_job(prepare_job(session, rows(40), "{text}", options=options), stop)
+    asked = server.stats()["requests"] - 40
+    assert asked < 40
+    whole = stopped.again(failed=True)
+    assert server.stats()["requests"] == 80
+    assert whole.progress.known == asked
+
+
+def test_an_empty_answer_is_an_error_and_not_repaired(
+    session: Session, server: RowsServer
+) -> None:
+    mapped = run_job(prepare_job(session, [{"text": "EMPTY"}], "{text}"))
+    (row,) = mapped.table  # type: ignore[misc]
+    assert row["error"] == "the answer is empty"
+    assert server.stats()["requests"] == 1
+
+
+def test_a_budget_that_cannot_be_kept_ends_the_run(
+    session: Session, server: RowsServer
+) -> None:
+    options = RunOptions.of(price="1/2", budget=0.5)
+    table = [{"text": f"NOUSAGE {n}"} for n in range(100)]
+    mapped = run_job(prepare_job(session, table, "{text}", options=options))
+    assert mapped.progress.state == "stopped"
+    assert "does not say how many tokens" in mapped.progress.reason
+    assert server.stats()["requests"] <= 8
