@@ -10,7 +10,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from h2o_magic.conversation.answer import Answer
-from h2o_magic.conversation.preview import preview_markdown, preview_plain
+from h2o_magic.conversation.preview import Preview, preview_markdown, preview_plain
 from h2o_magic.conversation.session import Session
 from h2o_magic.ipython.display.answer import AnswerDisplay
 from h2o_magic.ipython.display.views import show_markdown
@@ -98,9 +98,7 @@ class CellRunner:
             "schema": self._schema(options.schema),
         }
         if options.preview:
-            preview = self.session.preview(prompt, **settings)
-            plain = preview_plain(preview)
-            show_markdown(self.shell, preview_markdown(preview), plain)
+            self._show_preview(self.session.preview(prompt, **settings))
             return None
         if options.use or "," in str(settings.get("model")):
             from h2o_magic.ipython import side_by_side  # noqa: PLC0415 - few cells
@@ -120,6 +118,9 @@ class CellRunner:
         with self._showing(answer, options, owns_cell) as display:
             display.stream()
         return answer
+
+    def _show_preview(self, preview: Preview) -> None:
+        show_markdown(self.shell, preview_markdown(preview), preview_plain(preview))
 
     def retry(self, options: AskOptions) -> Answer:
         """Ask the last question again in its turn's place, and show the answer."""

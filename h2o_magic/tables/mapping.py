@@ -147,7 +147,7 @@ def run_job(
     store: AnswerStore | None = None,
     again: Again | None = None,
 ) -> MappedTable:
-    """Ask all rows that have no answer yet; an interrupt keeps what came.
+    """Ask all rows that have no answer yet; an interrupt keeps those so far.
 
     `warn` gets one line if the answers cannot be kept. A `store` is that of an earlier
     run of the same job, of which some rows are asked again; `again` runs that.

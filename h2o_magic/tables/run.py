@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from h2o_magic.conversation.interrupts import uninterrupted
+from h2o_magic.conversation.interrupts import stopping, uninterrupted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
@@ -20,7 +20,6 @@ from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.progress import Progress, RunState
 from h2o_magic.tables.requests import RowRequests
-from h2o_magic.tables.stopping import stopping
 from h2o_magic.tables.waiting import Asked, Waiting
 
 #: A key's bytes; those of rows that cannot be asked begin with zeros.
@@ -85,7 +84,7 @@ class Run:
         self._reading = self._stop = False
 
     def stop(self) -> None:
-        """End the run soon, from any thread; what came is kept."""
+        """End the run soon, from any thread; the answers so far are kept."""
         self._stop = True
 
     def go(self) -> None:

@@ -76,7 +76,7 @@ class RunTurn:
         return self._progress.line()
 
     def stop(self) -> None:
-        """Stop the run, from any thread; what came is kept."""
+        """Stop the run, from any thread; the answers so far are kept."""
         if self._progress.state == "running":
             self._progress.end("stopped")
 
