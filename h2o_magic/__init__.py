@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from h2o_magic.backends.gptgm import create_completion
     from h2o_magic.ipython.extension import panel
-    from h2o_magic.ipython.mapping import map  # noqa: A004
+    from h2o_magic.ipython.map_function import map  # noqa: A004
     from h2o_magic.ipython.sessions import connect, session
 
 __all__ = [
@@ -36,7 +36,7 @@ _LAZY = {
     "connect": "ipython.sessions",
     "create_completion": "backends.gptgm",
     "_create_completion": "backends.gptgm",
-    "map": "ipython.mapping",
+    "map": "ipython.map_function",
     "panel": "ipython.extension",
     "session": "ipython.sessions",
 }

@@ -27,7 +27,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.config.models import REAL_MODEL
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables.job import Job, RunOptions
-from h2o_magic.tables.mapping import prepare_job, run_job
+from h2o_magic.tables.runner import prepare_job, run_job
 from h2o_magic.weights.files import Weights, find_weights
 
 __all__ = ["measure"]

@@ -30,7 +30,7 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import prepare_job, run_job
+from h2o_magic.tables.runner import prepare_job, run_job
 from tests.tables.rows_server import RowsServer, rows_server
 
 __all__ = ["measure"]

@@ -25,13 +25,13 @@ from h2o_magic.prompts.fields import Field, fields
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
-from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.estimate import preview
 from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import map_job, prepare_job
 from h2o_magic.tables.preview import Preview
+from h2o_magic.tables.runner import map_job, prepare_job
+from h2o_magic.tables.store.base import AnswerStore
 
 
 class TableMapper:

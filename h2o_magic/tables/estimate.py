@@ -13,13 +13,13 @@ from itertools import islice
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.mapping import Tell, run_job
-from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.preview import Guess, Preview
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.row_requests import RowKeys
 from h2o_magic.tables.rows import Kinds, Row, Rows
-from h2o_magic.tables.stores import open_store
+from h2o_magic.tables.runner import Tell, run_job
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.opening import open_store
 
 #: Rows that are asked, prompts that are shown.
 SAMPLE, PROMPTS = 20, 3

@@ -9,8 +9,8 @@ from typing import Any, cast
 
 from h2o_magic.conversation.table_question import TableQuestion
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.price import Price
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.pacing.price import Price
+from h2o_magic.tables.row_requests import RowRequests
 from h2o_magic.tables.rows import Rows
 from h2o_magic.tables.template import Template
 

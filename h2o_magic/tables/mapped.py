@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, expect
-from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job, Only
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.row_answers import RowAnswers
+from h2o_magic.tables.measures.row_answers import RowAnswers
 from h2o_magic.tables.rows import BATCH, Row
-from h2o_magic.tables.run import KEY
-from h2o_magic.tables.usage import RunUsage
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.running.run import KEY
+from h2o_magic.tables.running.usage import RunUsage
+from h2o_magic.tables.store.base import AnswerStore
 from h2o_magic.tables.view import run_markdown, run_plain
 
 if TYPE_CHECKING:
-    from h2o_magic.tables.comparing import Comparison
-    from h2o_magic.tables.scoring import Score
+    from h2o_magic.tables.measures.comparing import Comparison
+    from h2o_magic.tables.measures.scoring import Score
 
 #: Why a row has neither an answer nor an error, by how the run ended.
 _WITHOUT = {
@@ -205,7 +205,7 @@ class MappedTable:
         ConfigurationError
             If there is no such column, or no label.
         """
-        from h2o_magic.tables.scoring import score  # noqa: PLC0415 - few runs are scored
+        from h2o_magic.tables.measures.scoring import score  # noqa: PLC0415 - few runs are scored
 
         try:
             return score(self._row_answers, label, column)
@@ -232,7 +232,7 @@ class MappedTable:
         ConfigurationError
             If the rows are not the same, or there is no such column.
         """
-        from h2o_magic.tables.comparing import compare  # noqa: PLC0415 - as for `score`
+        from h2o_magic.tables.measures.comparing import compare  # noqa: PLC0415 - as for `score`
 
         expect("a run over a table", other, MappedTable)
         try:
@@ -247,7 +247,7 @@ class MappedTable:
         Of the rows that this run asked. A ConfigurationError if there are none, or
         matplotlib is not installed.
         """
-        from h2o_magic.tables.plotting import plot  # noqa: PLC0415 - as for `score`
+        from h2o_magic.tables.measures.plotting import plot  # noqa: PLC0415 - as for `score`
 
         try:
             return plot(self._store)

@@ -10,7 +10,7 @@ from h2o_magic.rendering import tables
 from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
-from h2o_magic.tables.price import Price, amount
+from h2o_magic.tables.pacing.price import Price, amount
 
 _HEAD = ["to ask", "about", "most likely"]
 

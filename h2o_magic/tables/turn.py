@@ -21,7 +21,7 @@ from h2o_magic.conversation.notifications import (
 )
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.progress import Progress, RunState
+from h2o_magic.tables.running.progress import Progress, RunState
 
 _STATUS: dict[RunState, TurnStatus] = {
     "running": "incomplete",

@@ -10,7 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.tables import Verbatim, shorten
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.progress import Progress
 
 #: Rows, and reasons of errors, that are shown.
 ROWS, _REASONS = 5, 2

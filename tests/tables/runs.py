@@ -7,7 +7,7 @@ from typing import Any
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import prepare_job, run_job
+from h2o_magic.tables.runner import prepare_job, run_job
 from tests.tables.rows_server import RowsServer
 
 

@@ -12,7 +12,7 @@ from itertools import count
 from typing import Any, Protocol
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.pace import MOST, Pace
+from h2o_magic.tables.pacing.pace import MOST, Pace
 
 Latency = Callable[[random.Random], float]
 #: What a server says of a wait: how it writes it, by the seconds.

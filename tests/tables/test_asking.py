@@ -24,10 +24,10 @@ from h2o_magic.errors import (
     StatusError,
     TimedOutError,
 )
-from h2o_magic.tables.asking import RowAsker
-from h2o_magic.tables.failures import failure_of
-from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.row_requests import RowRequests
+from h2o_magic.tables.running.asking import RowAsker
+from h2o_magic.tables.running.failures import failure_of
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.template import Place
 from tests.tables.rows_server import RowsServer, rows_server
 

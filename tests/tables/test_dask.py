@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 from tests.tables.runs import answers, asked, errors, texts
 

@@ -23,8 +23,8 @@ from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors.task import Task, ask_rows
 from h2o_magic.tables.job import RunOptions
-from h2o_magic.tables.mapping import prepare_job, run_job
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.runner import prepare_job, run_job
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 from tests.tables.runs import answers, asked, errors, texts
 

@@ -17,9 +17,9 @@ from pathlib import Path
 import pyarrow, pyarrow.parquet
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.conversation.session import Session
-from h2o_magic.tables import mapping
-from h2o_magic.tables.outcome import Outcome, RowAnswer
-from h2o_magic.tables.pace import Pace
+from h2o_magic.tables import runner
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer
+from h2o_magic.tables.pacing.pace import Pace
 from h2o_magic.tables.rows import Target
 
 source, count = Path(sys.argv[1]), int(sys.argv[2])
@@ -43,11 +43,11 @@ def resident():
         if line.startswith("VmHWM")
     )
 
-mapping.open_executor = lambda *_, **__: (AtOnce(), Pace(64))
+runner.open_executor = lambda *_, **__: (AtOnce(), Pace(64))
 session = Session(OpenAIBackend("http://127.0.0.1:9/v1"))
 session.configure(model="mock")
-job = mapping.prepare_job(session, source, "Rate: {text}")
-mapped = mapping.run_job(job)
+job = runner.prepare_job(session, source, "Rate: {text}")
+mapped = runner.run_job(job)
 assert (mapped.progress.done, mapped.progress.errors) == (count, 0), mapped
 with pyarrow.parquet.ParquetFile(mapped.table) as found:
     assert found.metadata.num_rows == count

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.tables.ledger import LAYOUT, Ledger
-from h2o_magic.tables.ledger_answers import NOTED, LedgerAnswers, RunFacts
-from h2o_magic.tables.ledger_history import History
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.history import History
+from h2o_magic.tables.store.ledger import LAYOUT, Ledger
+from h2o_magic.tables.store.ledger_answers import NOTED, LedgerAnswers, RunFacts
 from tests.unprivileged import give_up_privileges
 
 FACTS = RunFacts("reviews", "Rate: {text}", "mock")

@@ -16,7 +16,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.chat.messages import user
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables.job import RunOptions
-from h2o_magic.tables.mapping import prepare_job, run_job
+from h2o_magic.tables.runner import prepare_job, run_job
 from tests.local import runtime
 from tests.server.client import Client
 from tests.server.engines import engines, real_models

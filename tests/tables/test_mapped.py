@@ -12,12 +12,12 @@ import pytest
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.ledger import Ledger
-from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import prepare_job
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress, RunState
+from h2o_magic.tables.runner import prepare_job
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress, RunState
+from h2o_magic.tables.store.ledger import Ledger
+from h2o_magic.tables.store.ledger_answers import LedgerAnswers, RunFacts
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.pace import Pace
+from h2o_magic.tables.pacing.pace import Pace
 from tests.tables.simulated import (
     LATENCIES,
     LIMITERS,

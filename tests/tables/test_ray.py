@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 from tests.tables.runs import answers, asked, texts
 

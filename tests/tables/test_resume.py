@@ -26,8 +26,8 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.schema import Checker
 from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import prepare_job, run_job
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.runner import prepare_job, run_job
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {

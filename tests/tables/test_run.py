@@ -13,15 +13,15 @@ from h2o_magic.backends.base import ChatRequest
 from h2o_magic.chat.events import RateLimit
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
-from h2o_magic.tables.giving_up import PATIENCE, GivingUp
-from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.ledger import Ledger
-from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
-from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.requests import RowRequests
-from h2o_magic.tables.run import KEY, Run
+from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.row_requests import RowKeys, RowRequests
+from h2o_magic.tables.running.giving_up import PATIENCE, GivingUp
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.running.run import KEY, Run
+from h2o_magic.tables.store.ledger import Ledger
+from h2o_magic.tables.store.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.tables.template import Place
 
 Result = RowAnswer | RowFailure

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.mapping import prepare_job, run_job
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.row_answers import RowAnswers
+from h2o_magic.tables.measures.row_answers import RowAnswers
+from h2o_magic.tables.measures.scoring import ERROR, OTHER, score
+from h2o_magic.tables.measures.statistics import kappa, mcnemar, wilson
 from h2o_magic.tables.rows.records import Records
-from h2o_magic.tables.run import KEY
-from h2o_magic.tables.scoring import ERROR, OTHER, score
-from h2o_magic.tables.statistics import kappa, mcnemar, wilson
+from h2o_magic.tables.runner import prepare_job, run_job
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.run import KEY
+from h2o_magic.tables.store.base import AnswerStore
 from tests.tables.rows_server import RowsServer, rows_server
 
 Map = Callable[..., MappedTable]

@@ -14,9 +14,9 @@ import pytest
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.servers import Member, SeveralServers
-from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.pace import Pace
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.pacing.pace import Pace
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 from tests.tables.runs import answers, asked, texts
 

@@ -17,7 +17,7 @@ from h2o_magic.rendering.history import short_time
 from h2o_magic.rendering.tables import Verbatim, shorten
 
 if TYPE_CHECKING:
-    from h2o_magic.tables.ledger_history import PastRun
+    from h2o_magic.tables.store.history import PastRun
 
 _HEAD = [
     "run",
@@ -38,7 +38,7 @@ _PROMPT, _NAME, _ENDED = 40, 24, 60
 
 def runs(context: CommandContext, args: Arguments) -> None:
     """List the last runs over tables; --forget removes the answers of one, or all."""
-    from h2o_magic.tables.ledger_history import History  # noqa: PLC0415 - few ask tables
+    from h2o_magic.tables.store.history import History  # noqa: PLC0415 - few ask tables
 
     history = History(paths.ledger_file())
     if "--forget" in args:

@@ -12,7 +12,7 @@ from h2o_magic.ipython.display.status_line import StatusLine
 from h2o_magic.rendering.literal import phrase, printable, without_marks
 from h2o_magic.rendering.streams import write
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.progress import Progress
 from h2o_magic.tables.view import run_markdown, run_plain
 
 if TYPE_CHECKING:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from h2o_magic.chat.events import RateLimit
 from h2o_magic.errors import MisuseError
-from h2o_magic.tables.outcome import Outcome
+from h2o_magic.tables.running.outcome import Outcome
 
 #: A row to be asked: its number in the run, and its question.
 Ticket = tuple[int, str]
@@ -40,20 +39,3 @@ class Nobody(RowExecutor):
 
     def stop(self) -> None:
         """Nothing is asked."""
-
-
-class Pacing(Protocol):
-    """How many rows a run may have in flight, and how soon; see `Pace`."""
-
-    @property
-    def width(self) -> int: ...
-
-    def room(self, in_flight: int) -> int: ...
-
-    def wait(self) -> float | None: ...
-
-    def sent(self, requests: int) -> None: ...
-
-    def answered(self, seconds: float, limit: RateLimit | None = None) -> None: ...
-
-    def busy(self, wait: float | None) -> None: ...

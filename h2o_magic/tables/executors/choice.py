@@ -11,16 +11,17 @@ from typing import Any
 
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import BackendError, ConfigurationError
-from h2o_magic.tables.asking import RowAsker
-from h2o_magic.tables.executors import Nobody, Pacing, RowExecutor, Ticket
+from h2o_magic.tables.executors import Nobody, RowExecutor, Ticket
 from h2o_magic.tables.executors.futures import Futures
 from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.servers import Member, SeveralServers
 from h2o_magic.tables.executors.task import Task, ask_rows
 from h2o_magic.tables.executors.threads import StoppableAsker, Threads
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.outcome import Outcome
-from h2o_magic.tables.pace import MOST, Pace
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.pacing.pace import MOST, Pace
+from h2o_magic.tables.running.asking import RowAsker
+from h2o_magic.tables.running.outcome import Outcome
 from h2o_magic.tables.template import Place
 
 #: Characters after a template's fixed beginning by which rows begin alike.

@@ -14,7 +14,7 @@ from functools import partial
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.task import lost, refused
-from h2o_magic.tables.outcome import Outcome
+from h2o_magic.tables.running.outcome import Outcome
 
 #: Asks a lease where the executor calls it; it can be pickled.
 AskRows = Callable[[Sequence[Ticket]], list[Outcome]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from queue import Empty, SimpleQueue
 
-from h2o_magic.tables.outcome import Outcome
+from h2o_magic.tables.running.outcome import Outcome
 
 
 class Inbox:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.executors import Pacing
+from h2o_magic.tables.pacing.base import Pacing
 
 #: Rows of a lease, where the server has no limits.
 _FEWEST, _MOST = 64, 256

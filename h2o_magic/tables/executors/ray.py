@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
+from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.leases import LeasePace
 from h2o_magic.tables.executors.ray_cluster import Actor, connected_ray, nodes
 from h2o_magic.tables.executors.task import Task, lost, refused
-from h2o_magic.tables.outcome import Outcome
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.running.outcome import Outcome
 
 #: Actors that may die one after the other before any brings something.
 _DEATHS = 4

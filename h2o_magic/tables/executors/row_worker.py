@@ -10,7 +10,7 @@ from h2o_magic.tables.executors import Ticket
 from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.task import Task, asker_of, refused_here
 from h2o_magic.tables.executors.threads import Threads
-from h2o_magic.tables.outcome import Outcome, RowFailure
+from h2o_magic.tables.running.outcome import Outcome, RowFailure
 
 #: Seconds in which outcomes gather to be sent together.
 _GATHER = 0.01

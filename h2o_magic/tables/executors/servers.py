@@ -13,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
-from h2o_magic.tables.outcome import Outcome, RowAnswer
+from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer
 
 #: Beginnings whose server is remembered.
 _BEGINNINGS = 10_000

@@ -22,11 +22,11 @@ from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import ConfigurationError, H2OMagicError
-from h2o_magic.tables.asking import RowAsker
 from h2o_magic.tables.executors import Ticket
 from h2o_magic.tables.executors.threads import Threads
-from h2o_magic.tables.outcome import Outcome, RowFailure
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.row_requests import RowRequests
+from h2o_magic.tables.running.asking import RowAsker
+from h2o_magic.tables.running.outcome import Outcome, RowFailure
 
 #: Runs whose backends a worker keeps.
 _RUNS = 4

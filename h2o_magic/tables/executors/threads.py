@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from queue import Empty, SimpleQueue
 
 from h2o_magic.chat.events import Event
-from h2o_magic.tables.asking import RowAsker, close_stream
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.inbox import Inbox
-from h2o_magic.tables.outcome import Outcome
+from h2o_magic.tables.running.asking import RowAsker, close_stream
+from h2o_magic.tables.running.outcome import Outcome
 
 #: Seconds that threads get to end in, once their answers were closed. One that looks a
 #: host's name up cannot be woken.

@@ -32,10 +32,10 @@ from h2o_magic.ipython.commands.output import fill
 from h2o_magic.ipython.commands.usage import parse
 from h2o_magic.ipython.interrupts import AnswerStopped
 from h2o_magic.ipython.options import AskOptions
-from h2o_magic.tables.ledger import Ledger
-from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.ledger import Ledger
+from h2o_magic.tables.store.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.weights.progress import PullProgress
 from tests.shells import ipython
 

@@ -1,17 +1,50 @@
-"""The keys of a run's rows: the same request has the same one, in any run."""
+"""The requests of a run, which differ in the row's text alone, and their keys."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from json.encoder import encode_basestring
 
 from h2o_magic.backends.base import ChatRequest
 from h2o_magic.backends.replay.key import canonical, canonical_text, key_of
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.chat.messages import assistant, user
+from h2o_magic.tables.template import Place, filled
 
 #: Stands for a row's text while what is around it in the key is found.
 _HOLE = "\ue0f3"
+
+
+@dataclass(frozen=True, slots=True)
+class RowRequests:
+    """What is asked of all rows; it can be pickled.
+
+    `request` is that of a row, but for the text of its last message. `parts` are that
+    text: fixed, and places of columns.
+    """
+
+    request: ChatRequest
+    parts: tuple[str | Place, ...]
+
+    def text(self, row: Sequence[object]) -> str:
+        """Return the question of a row; a ConfigurationError says what it lacks."""
+        return filled(self.parts, row)
+
+    def of(self, text: str) -> ChatRequest:
+        """Return the request of a row's question."""
+        *head, last = self.request.messages
+        return replace(self.request, messages=(*head, replace(last, content=text)))
+
+    def repair(self, text: str, answer: str, problem: str) -> ChatRequest:
+        """Return the request that asks once more for an answer that fits the schema."""
+        again = (
+            f"This does not fit the JSON schema: {problem}. Answer again, with the "
+            "JSON alone."
+        )
+        asked = self.of(text)
+        repair = (assistant(answer), user(again))
+        return replace(asked, messages=(*asked.messages, *repair))
 
 
 class RowKeys:

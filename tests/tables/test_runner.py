@@ -13,8 +13,8 @@ from h2o_magic.backends.servers.known import KnownServers
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.conversation.session import Session
 from h2o_magic.tables.job import RunOptions
-from h2o_magic.tables.mapping import prepare_job, run_job
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.runner import prepare_job, run_job
+from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {

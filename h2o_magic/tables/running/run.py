@@ -12,15 +12,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 from h2o_magic.conversation.interrupts import stopping, uninterrupted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.executors import Pacing, RowExecutor, Ticket
-from h2o_magic.tables.giving_up import GivingUp
+from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.job import Only
-from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.outcome import Outcome, RowAnswer, RowFailure
-from h2o_magic.tables.progress import Progress, RunState
-from h2o_magic.tables.requests import RowRequests
-from h2o_magic.tables.waiting import Asked, Waiting
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.row_requests import RowKeys, RowRequests
+from h2o_magic.tables.running.giving_up import GivingUp
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
+from h2o_magic.tables.running.progress import Progress, RunState
+from h2o_magic.tables.running.waiting import Asked, Waiting
+from h2o_magic.tables.store.base import AnswerStore
 
 #: A key's bytes; those of rows that cannot be asked begin with zeros.
 KEY = 32

@@ -6,7 +6,7 @@ from array import array
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.answers import AnswerStore
+from h2o_magic.tables.store.base import AnswerStore
 
 _INK, _LINE, _FILL = "#555555", "#2563a8", "#9dbfe3"
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.executors import Pacing
-from h2o_magic.tables.price import amount
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.pacing.price import amount
+from h2o_magic.tables.running.progress import Progress
 
 #: Rows that are asked before it is known what one costs, and by how much the next ones
 #: may cost more than those so far did.

@@ -10,9 +10,14 @@ from itertools import chain, repeat
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.row_answers import RowAnswers, as_key, is_blank, number_of
-from h2o_magic.tables.statistics import wilson
+from h2o_magic.tables.measures.row_answers import (
+    RowAnswers,
+    as_key,
+    is_blank,
+    number_of,
+)
+from h2o_magic.tables.measures.statistics import wilson
+from h2o_magic.tables.running.outcome import RowAnswer
 
 #: Labels, and pairs of label and answer: where there are more, they are no classes.
 MOST_CLASSES = 100

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from h2o_magic.config.units import counted
-from h2o_magic.tables.price import Price, amount
+from h2o_magic.tables.pacing.price import Price, amount
 
 RunState = Literal["running", "done", "stopped", "failed"]
 

@@ -16,7 +16,7 @@ from h2o_magic.errors import (
     TimedOutError,
 )
 from h2o_magic.rendering.json import AnswerFormatError
-from h2o_magic.tables.outcome import FailureKind, RowFailure
+from h2o_magic.tables.running.outcome import FailureKind, RowFailure
 
 #: Statuses by which a server refuses whoever asks, or what everybody asks for. 403 is
 #: none: it is also said of a text that a filter flagged.

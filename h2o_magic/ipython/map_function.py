@@ -16,7 +16,7 @@ from h2o_magic.ipython.sessions import get_state
 from h2o_magic.ipython.table_mapper import TableMapper
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.preview import Preview
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.progress import Progress
 
 
 def map(  # noqa: A001 - what it does, on tables

@@ -14,21 +14,20 @@ from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.prompt import Prompt
-from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.budget import Budget
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
-from h2o_magic.tables.keys import RowKeys
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.pacing.budget import Budget
+from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.rows import Rows, Target, rows_of
-from h2o_magic.tables.run import Run
-from h2o_magic.tables.stores import open_store, uses_folder
+from h2o_magic.tables.rows.written import is_of_a_run, note_written
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.running.run import Run
+from h2o_magic.tables.store.base import AnswerStore
+from h2o_magic.tables.store.opening import open_store, uses_folder
 from h2o_magic.tables.template import Template, advice
 from h2o_magic.tables.turn import RunTurn
 from h2o_magic.tables.view import run_markdown
-from h2o_magic.tables.written import is_of_a_run, note_written
 
 Tell = Callable[[Progress], None]
 #: Runs a job another time, with the answers that are there.

@@ -20,12 +20,11 @@ from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.chat.events import Source, Usage
 from h2o_magic.conversation.table_question import TableQuestion
 from h2o_magic.rendering.json import AnswerFormatError
-from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.asking import AnswerCheck
-from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
-from h2o_magic.tables.requests import RowRequests
+from h2o_magic.tables.row_requests import RowKeys, RowRequests
+from h2o_magic.tables.running.asking import AnswerCheck
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.base import AnswerStore
 
 
 class FolderAnswers(AnswerStore):

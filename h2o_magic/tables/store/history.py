@@ -9,8 +9,8 @@ from pathlib import Path
 
 from h2o_magic.conversation.store.database import WRITE, Database, store_error
 from h2o_magic.errors import ConfigurationError, StoreError
-from h2o_magic.tables.ledger import LAYOUT
-from h2o_magic.tables.ledger_answers import NOTED
+from h2o_magic.tables.store.ledger import LAYOUT
+from h2o_magic.tables.store.ledger_answers import NOTED
 
 #: A preview, and a run that could not begin, only look for answers.
 _BEGUN = "done > 0 OR requests > 0"

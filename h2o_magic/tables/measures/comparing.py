@@ -11,9 +11,9 @@ from typing import Any
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text, shorten
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.row_answers import RowAnswers, as_key, is_blank
-from h2o_magic.tables.statistics import kappa, mcnemar
+from h2o_magic.tables.measures.row_answers import RowAnswers, as_key, is_blank
+from h2o_magic.tables.measures.statistics import kappa, mcnemar
+from h2o_magic.tables.running.outcome import RowAnswer
 
 #: Rows that differ which are listed, and of them, shown.
 MOST_LISTED = 10_000
@@ -134,9 +134,9 @@ def compare(
     """Compare the answers of two runs over the same rows.
 
     `column` is that of the answers; by default, all of them. With a `label`, a column
-    of the table that knows, it is chosen as in :func:`~h2o_magic.tables.scoring.score`,
-    and rows without a label are left out. Raises a ConfigurationError if the rows are
-    not the same, or there is no such column.
+    of the table that knows, it is chosen as by :func:`.scoring.score`, and
+    rows without a label are left out. Raises a ConfigurationError if the rows are not
+    the same, or there is no such column.
     """
     _check_rows(first, second)
     if label is None and column is None and len(first.properties) == 1:

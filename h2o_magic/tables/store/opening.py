@@ -11,12 +11,12 @@ from h2o_magic.config.replay import ReplayChoice
 from h2o_magic.conversation.session import Session
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.secrets.scan import masked
-from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.folder_answers import FolderAnswers
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.keys import RowKeys
-from h2o_magic.tables.ledger import Ledger
-from h2o_magic.tables.ledger_answers import LedgerAnswers, RunFacts
+from h2o_magic.tables.row_requests import RowKeys
+from h2o_magic.tables.store.base import AnswerStore
+from h2o_magic.tables.store.folder_answers import FolderAnswers
+from h2o_magic.tables.store.ledger import Ledger
+from h2o_magic.tables.store.ledger_answers import LedgerAnswers, RunFacts
 from h2o_magic.weights.digest import weights_digest
 
 #: A longer run uses a folder only if its cell says so.

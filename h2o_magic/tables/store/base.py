@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
 
 
 class AnswerStore(Protocol):

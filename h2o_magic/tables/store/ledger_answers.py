@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from h2o_magic.tables.answers import AnswerStore
-from h2o_magic.tables.ledger import Ledger, Statement
-from h2o_magic.tables.outcome import RowAnswer
-from h2o_magic.tables.progress import Progress
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.base import AnswerStore
+from h2o_magic.tables.store.ledger import Ledger, Statement
 
 #: Seconds between two notes of how far a run is.
 NOTED = 5.0

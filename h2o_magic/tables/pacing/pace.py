@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 
 from h2o_magic.chat.events import RateLimit
-from h2o_magic.tables.rate import Rate
-from h2o_magic.tables.width import Width
+from h2o_magic.tables.pacing.rate import Rate
+from h2o_magic.tables.pacing.width import Width
 
 #: Most requests at once, unless the user says how many.
 MOST = 256

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from h2o_magic.errors import ConfigurationError, did_you_mean
-from h2o_magic.tables.answers import AnswerStore
 from h2o_magic.tables.columns import ANSWER, AnswerColumns
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.outcome import RowAnswer
 from h2o_magic.tables.rows import BATCH
-from h2o_magic.tables.run import KEY
+from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.running.run import KEY
+from h2o_magic.tables.store.base import AnswerStore
 
 
 class RowAnswers:

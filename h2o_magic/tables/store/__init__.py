@@ -1,0 +1,1 @@
+"""Where answers to rows are kept: the ledger, or a folder."""
