@@ -1,7 +1,6 @@
 """What a run would ask, and about how many tokens and how much time it needs.
 
-Measured with some rows, which are asked: spread over the table, and over the lengths of
-its prompts.
+Measured with some rows, which are asked: spread over the lengths of the prompts.
 """
 
 from __future__ import annotations
@@ -9,16 +8,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from statistics import fmean, stdev
+from typing import NamedTuple
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.job import Job
-from h2o_magic.tables.preview import Guess, Preview
+from h2o_magic.tables.preview import Estimate, Preview
 from h2o_magic.tables.row_requests import RowKeys
-from h2o_magic.tables.rows import Kinds, Row, Rows
+from h2o_magic.tables.rows.records import Records
 from h2o_magic.tables.runner import Tell, run_job
 from h2o_magic.tables.running.outcome import RowAnswer
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.running.usage import RunUsage
+from h2o_magic.tables.store.base import AnswerStore
 from h2o_magic.tables.store.opening import open_store
 
 #: Rows that are asked, prompts that are shown.
@@ -29,119 +31,130 @@ _CANDIDATES = 400
 
 def preview(job: Job, tell: Tell = lambda _progress: None) -> Preview:
     """Return what a job would ask; up to 20 of its rows are asked for that."""
-    scan = _Scan(job)
+    keys = RowKeys(job.requests, job.asked.server, job.asked.model)
+    store, looked = open_store(job, keys), Progress()
+    try:
+        scan = _Scan(job, keys, store)
+    finally:
+        looked.end("done")
+        store.flush(looked)
+        store.close()
     known = Preview(
         tuple(scan.prompts),
         scan.rows,
         len(scan.seen),
         scan.known,
-        keeps=job.options.keep,
-        price=job.options.price,
         unusable=scan.unusable,
+        left=scan.left,
+        keeps=job.options.keep and not job.options.forget,
+        price=job.options.price,
         notes=job.notes,
     )
     sample = scan.sample()
-    if not sample:
-        return known
+    return _measured(known, job, sample, store, tell) if sample else known
+
+
+def _measured(
+    known: Preview, job: Job, sample: list[_Candidate], store: AnswerStore, tell: Tell
+) -> Preview:
+    """Ask the sample, and say what the rows will take that are left then."""
     progress = Progress(len(sample))
-    rows = _SampledRows(tuple(job.template.columns), [row for _, row in sample])
-    options = replace(job.options, forget=False, budget=None, max_errors=None)
-    mapped = run_job(replace(job, rows=rows, options=options), tell, progress)
-    found = [
-        (size, answer)
-        for (size, _), answer in zip(sample, mapped.answers(), strict=False)
-        if answer is not None
-    ]
-    known = replace(known, sampled=progress.asked, width=progress.width)
-    if not found:
+    rows = Records(
+        [dict(zip(job.template.columns, each.row, strict=True)) for each in sample]
+    )
+    options = replace(job.options, budget=None, max_errors=None)
+    run_job(
+        replace(job, rows=rows, options=options),
+        tell,
+        progress,
+        store=store,
+        keys=_SampleKeys(job, [each.number for each in sample]),
+    )
+    answers = list(store.answers([each.key for each in sample]).values())
+    store.close()
+    known = replace(
+        known,
+        sampled=progress.asked,
+        failed=progress.errors,
+        used=RunUsage.of_run(progress),
+        left=known.left - (len(answers) if known.keeps else 0),
+    )
+    if not answers:
         (trouble, _), *_ = progress.most_frequent(1) or [("the run was stopped", 0)]
         return replace(known, trouble=progress.reason or trouble)
-    return _estimated(known, scan, found, job.options.width)
+    return estimated(known, answers, job.options.width or progress.width)
 
 
-def _estimated(
-    known: Preview, scan: _Scan, found: list[tuple[int, RowAnswer]], width: int | None
-) -> Preview:
-    sizes = [size for size, _ in found]
-    left = max(scan.left - known.sampled, 0)
-    size = round(scan.size * left / scan.left)
-
-    def guess(values: list[float | None]) -> Guess | None:
-        counted = [value for value in values if value is not None]
-        if len(counted) < len(sizes):
-            return None
-        return extrapolated(sizes, counted, left, size)
-
-    at_once = max(min(width or known.width, left), 1)
-    seconds = guess([answer.seconds for _, answer in found])
-    return replace(
+def estimated(known: Preview, answers: Sequence[RowAnswer], width: int) -> Preview:
+    """Return what the rows that are left will take, by the answers to some."""
+    if not known.left:
+        return known
+    at_once = max(min(width, known.left), 1)
+    found = replace(
         known,
-        read=guess([answer.prompt_tokens for _, answer in found]),
-        written=guess([answer.completion_tokens for _, answer in found]),
-        seconds=seconds and seconds.times(1 / at_once),
         width=at_once,
+        seconds=_sum([each.seconds / at_once for each in answers], known.left),
     )
+    read = [each.prompt_tokens for each in answers if each.prompt_tokens is not None]
+    written = [
+        each.completion_tokens for each in answers if each.completion_tokens is not None
+    ]
+    if len(read) == len(written) == len(answers):
+        costs = map(known.price.cost, read, written) if known.price else ()
+        found = replace(
+            found,
+            read=_sum(read, known.left),
+            written=_sum(written, known.left),
+            cost=_sum(list(costs), known.left),
+        )
+    return found
 
 
-def extrapolated(
-    sizes: Sequence[float], values: Sequence[float], rows: int, size: float
-) -> Guess:
-    """Return the sum of something over rows of which a few are known.
+def _sum(values: Sequence[float], rows: int) -> Estimate | None:
+    """Return the sum over rows of which a few are known; None of none.
 
-    It grows with the size of a row's text, on average by a line through those that are
-    known; `size` is that of all rows together. The range holds it 19 times in 20.
+    The range is twice the standard error of the mean, or half of it of two rows.
     """
-    count = len(sizes)
-    mean_size, mean = sum(sizes) / count, sum(values) / count
-    spread = sum((x - mean_size) ** 2 for x in sizes)
-    slope = 0.0
-    if spread:
-        pairs = zip(sizes, values, strict=True)
-        slope = sum((x - mean_size) * (y - mean) for x, y in pairs) / spread
-    total = max(rows * mean + slope * (size - rows * mean_size), 0.0)
-    if count < 3:
-        return Guess(total, total / 2, total * 2)
-    rest = (
-        y - mean - slope * (x - mean_size) for x, y in zip(sizes, values, strict=True)
-    )
-    deviation = math.sqrt(sum(each**2 for each in rest) / (count - 2))
-    error = 2 * rows * deviation / math.sqrt(count)
-    return Guess(total, max(total - error, 0.0), total + error)
+    if not values:
+        return None
+    mean = fmean(values)
+    error = mean / 2
+    if len(values) > 2:
+        error = 2 * stdev(values) / math.sqrt(len(values))
+    return Estimate(rows * mean, rows * max(mean - error, 0.0), rows * (mean + error))
+
+
+class _Candidate(NamedTuple):
+    """A row that could be asked: the length of its prompt, and its number."""
+
+    size: int
+    number: int
+    key: bytes
+    row: tuple[object, ...]
 
 
 class _Scan:
     """What is known of all rows without asking; keeps some that could be asked."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, keys: RowKeys, store: AnswerStore) -> None:
         self.prompts: list[str] = []
         self.rows = self.known = self.unusable = 0
-        self.left = self.size = 0  # different prompts without an answer, and their size
+        self.left = 0  # different prompts without an answer
         self.seen: set[bytes] = set()
-        self._each = job.options.each
-        self._candidates: list[tuple[int, int, tuple[object, ...]]] = []
+        self._candidates: list[_Candidate] = []
         self._step = 1
-        keys = RowKeys(job.requests, job.asked.server, job.asked.model)
-        store = open_store(job, keys)
-        try:
-            for batch in job.rows.batches(job.template.columns):
-                new = dict(self._new(job, keys, batch))
-                known = store.known({key: text for key, (text, _, _) in new.items()})
-                self.known += len(known)
-                for key, (text, number, row) in new.items():
-                    if key not in known or job.options.forget:
-                        self._add(len(text), number, row)
-        finally:
-            ended = Progress()
-            ended.end("done")
-            store.flush(ended)
-            store.close()
+        for batch in job.rows.batches(job.template.columns):
+            new = dict(self._new(job, keys, batch))
+            known = store.known({key: text for key, (text, _) in new.items()})
+            self.known += len(known)
+            for key, (_, candidate) in new.items():
+                if key not in known:
+                    self._add(candidate)
 
     def _new(
         self, job: Job, keys: RowKeys, batch: Sequence[tuple[object, ...]]
-    ) -> Iterator[tuple[bytes, tuple[str, int, tuple[object, ...]]]]:
-        for row in batch:
-            number = self.rows
-            self.rows += 1
+    ) -> Iterator[tuple[bytes, tuple[str, _Candidate]]]:
+        for number, row in enumerate(batch, self.rows):
             try:
                 text = job.requests.text(row)
                 job.check(text)
@@ -150,53 +163,36 @@ class _Scan:
                 continue
             if len(self.prompts) < PROMPTS:
                 self.prompts.append(text)
-            key = keys.of(text, number if self._each else None)
+            key = keys.of(text, number if job.options.each else None)
             if key not in self.seen:
                 self.seen.add(key)
-                yield key, (text, number, row)
+                yield key, (text, _Candidate(len(text), number, key, row))
+        self.rows += len(batch)
 
-    def _add(self, size: int, number: int, row: tuple[object, ...]) -> None:
+    def _add(self, candidate: _Candidate) -> None:
         if self.left % self._step == 0:
-            self._candidates.append((size, number, row))
-            if len(self._candidates) >= _CANDIDATES and not self._each:
+            self._candidates.append(candidate)
+            if len(self._candidates) >= _CANDIDATES:
                 del self._candidates[1::2]
                 self._step *= 2
         self.left += 1
-        self.size += size
 
-    def sample(self) -> list[tuple[int, tuple[object, ...]]]:
-        """Return the size and the values of the rows to ask, in the table's order.
-
-        The first ones where each row is asked for itself: their number is in their key.
-        """
+    def sample(self) -> list[_Candidate]:
+        """Return the rows to ask, in the table's order."""
         found = self._candidates
-        if self._each:
-            first = (row for row in found if row[1] < SAMPLE)
-            return [(size, row) for size, _, row in islice(first, SAMPLE)]
         if len(found) > SAMPLE:
-            found = sorted(found, key=lambda row: row[:2])
+            found = sorted(found, key=lambda each: each[:2])
             part = len(found) / SAMPLE
             found = [found[int((n + 0.5) * part)] for n in range(SAMPLE)]
-        ordered = sorted(found, key=lambda row: row[1])
-        return [(size, row) for size, _, row in ordered]
+        return sorted(found, key=lambda each: each.number)
 
 
-class _SampledRows(Rows):
-    """Some rows of a table, with the values that a template takes."""
+class _SampleKeys(RowKeys):
+    """Keys of some rows, by the numbers that they have in the whole table."""
 
-    def __init__(self, names: tuple[str, ...], rows: list[tuple[object, ...]]) -> None:
-        self.names = names
-        self.count = len(rows)
-        self._rows = rows
+    def __init__(self, job: Job, numbers: Sequence[int]) -> None:
+        super().__init__(job.requests, job.asked.server, job.asked.model)
+        self._numbers = numbers
 
-    def batches(self, columns: Sequence[str]) -> Iterator[list[tuple[object, ...]]]:
-        places = [self.names.index(name) for name in columns]
-        yield [tuple(row[place] for place in places) for row in self._rows]
-
-    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
-        names = [*self.names, *kinds]
-        rows = zip(self._rows, answers, strict=False)
-        return [dict(zip(names, (*a, *b), strict=True)) for a, b in rows]
-
-    def take(self, numbers: Sequence[int]) -> Rows:
-        return _SampledRows(self.names, [self._rows[n] for n in numbers])
+    def of(self, text: str, number: int | None = None) -> bytes:
+        return super().of(text, None if number is None else self._numbers[number])

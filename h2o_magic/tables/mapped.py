@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
-from itertools import islice, repeat
+from itertools import islice
 from operator import index
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError, expect
-from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job, Only
-from h2o_magic.tables.measures.row_answers import RowAnswers
-from h2o_magic.tables.rows import BATCH, Row
-from h2o_magic.tables.running.outcome import RowAnswer
+from h2o_magic.tables.measures import comparing, plotting, scoring
+from h2o_magic.tables.measures.comparing import Comparison
+from h2o_magic.tables.measures.scoring import Score
+from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.running.progress import Progress
-from h2o_magic.tables.running.run import KEY
 from h2o_magic.tables.running.usage import RunUsage
 from h2o_magic.tables.store.base import AnswerStore
 from h2o_magic.tables.view import run_markdown, run_plain
-
-if TYPE_CHECKING:
-    from h2o_magic.tables.measures.comparing import Comparison
-    from h2o_magic.tables.measures.scoring import Score
 
 #: Why a row has neither an answer nor an error, by how the run ended.
 _WITHOUT = {
@@ -63,95 +58,38 @@ class MappedTable:
     ) -> None:
         self.progress = progress
         self.name = ""
-        self.rows = len(keys) // KEY
         self.notes = job.notes
         self.mask = job.mask
         self.is_file = getattr(job.rows, "target", None) is not None
         self._run = run
         self._job = job
         self._store = store
-        self._keys = keys
-        self._columns = AnswerColumns(job.schema, job.rows.names)
+        without = _WITHOUT.get(progress.state, _REMOVED)
+        self._answers = RowAnswers(job, store, keys, without)
+        self.rows = self._answers.read
 
     @cached_property
     def table(self) -> object:
         """The table with the answers and ``error``; of a file, the path of another."""
-        try:
-            return self._job.rows.with_columns(self._columns.kinds, self._answers())
-        finally:
-            self._store.close()
+        columns = self._answers.columns
+        return self._job.rows.with_columns(columns.kinds, self._answers.values())
 
     @cached_property
     def errors(self) -> object:
         """The rows that have no answer, with ``error``; a file's by their numbers."""
-        try:
-            found = dict(self._failed())
-        finally:
-            self._store.close()
-        rows = self._job.rows.take(list(found))
-        errors = ((error,) for error in found.values())
-        return rows.with_columns({self._columns.error: "text"}, errors)
-
-    def __len__(self) -> int:
-        """Return the number of rows; those that were read, of an unknown number."""
-        count = self._job.rows.count
-        return self.rows if count is None else count
-
-    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
-        """Return the names and the first rows of the prompt's and the new columns.
-
-        The column of errors only if one of these rows has one.
-        """
-        used = self._job.template.columns
-        given = next(iter(self._job.rows.batches(used)), [])[:count]
-        keys = [self._keys[at * KEY : (at + 1) * KEY] for at in range(len(given))]
-        try:
-            answers = list(self._values([key for key in keys if key]))
-        finally:
-            self._store.close()
-        new = list(self._columns.kinds)
-        if not any(row[-1] for row in answers):
-            new, answers = new[:-1], [row[:-1] for row in answers]
-        rows = [(*row, *more) for row, more in zip(given, answers, strict=False)]
-        return [*used, *new], rows
-
-    def answers(self) -> list[RowAnswer | None]:
-        """Return the answer to each row, None for one that has none."""
-        keys = [key for keys in self._key_batches() for key in keys]
-        try:
-            found = self._store.answers(keys)
-        finally:
-            self._store.close()
-        return [found.get(key) for key in keys]
-
-    def _repr_markdown_(self) -> str:
-        return run_markdown(self)
-
-    def __repr__(self) -> str:
-        state = self.progress.state
-        errors = counted(self.progress.errors, "error")
-        end = "" if state == "done" else f", {state}"
-        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
-
-    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
-        printer.text(repr(self) if cycle else run_plain(self))
+        errors = {
+            number: values[-1:]
+            for number, values in enumerate(islice(self._answers.values(), len(self)))
+            if values[-1] is not None
+        }
+        rows = self._job.rows.take(list(errors))
+        kinds = self._answers.columns.kinds
+        return rows.with_columns(dict([*kinds.items()][-1:]), iter(errors.values()))
 
     @property
     def usage(self) -> RunUsage:
         """What this run used."""
         return RunUsage.of_run(self.progress)
-
-    @property
-    def total_usage(self) -> RunUsage:
-        """What all answers of the table took, in this run or in earlier ones.
-
-        An answer to equal rows counts once.
-        """
-        rows = len(self._keys) // KEY
-        try:
-            return RunUsage.of_answers(self._distinct_answers(), rows)
-        finally:
-            self._store.close()
 
     def again(
         self, *, failed: bool = False, rows: Iterable[int] | None = None
@@ -175,16 +113,12 @@ class MappedTable:
             raise ConfigurationError(
                 "expected `failed=True` or `rows=[...]`: which rows are asked again"
             )
-        if rows is None:
-            keys, only = self._failed_keys(), None
-        else:
-            keys = set(map(self._key_at, rows))
-            errors = {
-                key: error
-                for some in self._key_batches()
-                for key, error in self._store.errors(some).items()
-            }
-            only = Only(frozenset(keys), errors)
+        only = None
+        if rows is not None:
+            keys = {self._answers.key(row) for row in self._positions(rows)}
+            only = Only(frozenset(keys), self._answers.failures())
+        else:  # a row whose key begins with zeros has no question
+            keys = {key for key in self._answers.failures() if any(key[:-8])}
         options = replace(self._job.options, only=only)
         job = replace(self._job, options=options)
         return self._run(job, self._store.again(keys))
@@ -205,12 +139,7 @@ class MappedTable:
         ConfigurationError
             If there is no such column, or no label.
         """
-        from h2o_magic.tables.measures.scoring import score  # noqa: PLC0415 - few runs are scored
-
-        try:
-            return score(self._row_answers, label, column)
-        finally:
-            self._store.close()
+        return scoring.score(self._answers, label, column)
 
     def compare(
         self, other: MappedTable, label: str | None = None, column: str | None = None
@@ -232,14 +161,8 @@ class MappedTable:
         ConfigurationError
             If the rows are not the same, or there is no such column.
         """
-        from h2o_magic.tables.measures.comparing import compare  # noqa: PLC0415 - as for `score`
-
         expect("a run over a table", other, MappedTable)
-        try:
-            return compare(self._row_answers, other._row_answers, label, column)
-        finally:
-            self._store.close()
-            other._store.close()
+        return comparing.compare(self._answers, other._answers, label, column)
 
     def plot(self) -> Any:
         """Return a figure of matplotlib: rows over time, and how long each took.
@@ -247,74 +170,59 @@ class MappedTable:
         Of the rows that this run asked. A ConfigurationError if there are none, or
         matplotlib is not installed.
         """
-        from h2o_magic.tables.measures.plotting import plot  # noqa: PLC0415 - as for `score`
+        return plotting.plot(self._store)
 
+    def __len__(self) -> int:
+        """Return the number of rows; those that were read, of an unknown number."""
+        count = self._job.rows.count
+        return self.rows if count is None else count
+
+    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the names and the first rows of the prompt's and the new columns.
+
+        The column of errors only if one of these rows has one.
+        """
+        used = self._job.template.columns
+        given = next(iter(self._job.rows.batches(used)), [])[: min(count, self.rows)]
+        answers = list(islice(self._answers.values(), len(given)))
+        new = list(self._answers.columns.kinds)
+        if not any(row[-1] for row in answers):
+            new, answers = new[:-1], [row[:-1] for row in answers]
+        rows = [(*row, *more) for row, more in zip(given, answers, strict=True)]
+        return [*used, *new], rows
+
+    def __repr__(self) -> str:
+        state = self.progress.state
+        errors = counted(self.progress.errors, "error")
+        end = "" if state == "done" else f", {state}"
+        return f"<MappedTable: {counted(len(self), 'row')}, {errors}{end}>"
+
+    def _repr_markdown_(self) -> str:
+        return run_markdown(self)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(repr(self) if cycle else run_plain(self))
+
+    def _positions(self, rows: Iterable[int]) -> list[int]:
+        last = self.rows - 1
         try:
-            return plot(self._store)
-        finally:
-            self._store.close()
-
-    @property
-    def _row_answers(self) -> RowAnswers:
-        return RowAnswers(self._job, self._store, self._keys)
-
-    def _key_at(self, position: int) -> bytes:
-        count = len(self._keys) // KEY
-        try:
-            at = index(position)
+            found = list(rows)
         except TypeError:
-            at = -1
-        if not 0 <= at < count:
             raise ConfigurationError(
-                f"expected positions of rows from 0 to {count - 1:,}, got {position!r}"
-            )
-        return self._keys[at * KEY : (at + 1) * KEY]
+                "expected positions of rows in a list, such as `rows=[17]`, got "
+                f"{rows!r}"
+            ) from None
+        for row in found:
+            if not 0 <= _position(row) <= last:
+                raise ConfigurationError(
+                    f"expected positions of rows from 0 to {last:,}, got {row!r}"
+                )
+        return [index(row) for row in found]
 
-    def _failed_keys(self) -> set[bytes]:
-        return {
-            key
-            for keys in self._key_batches()
-            for key in self._store.errors(keys)
-            if any(key[:-8])  # else it has no question
-        }
 
-    def _distinct_answers(self) -> Iterator[RowAnswer]:
-        seen: set[bytes] = set()
-        for keys in self._key_batches():
-            new = [key for key in dict.fromkeys(keys) if key not in seen]
-            seen.update(new)
-            yield from self._store.answers(new).values()
-
-    def _key_batches(self) -> Iterator[list[bytes]]:
-        for start in range(0, len(self._keys), BATCH * KEY):
-            some = self._keys[start : start + BATCH * KEY]
-            yield [some[at : at + KEY] for at in range(0, len(some), KEY)]
-
-    def _answers(self) -> Iterator[Row]:
-        """Yield the new values of each row, and what those that were not read have."""
-        for keys in self._key_batches():
-            yield from self._values(keys)
-        yield from repeat(self._without())
-
-    def _values(self, keys: Sequence[bytes]) -> Iterator[Row]:
-        # A row that failed stays so, though a later run may have its answer.
-        errors = self._store.errors(keys) if self.progress.errors else {}
-        texts = self._store.texts(keys)
-        for key in keys:
-            if key in errors:
-                yield self._columns.values(None, errors[key])
-            elif key in texts:
-                yield self._columns.values(texts[key], None)
-            else:
-                yield self._without()
-
-    def _failed(self) -> Iterator[tuple[int, str]]:
-        """Yield the numbers of rows without an answer, and why."""
-        rows = ((number, row[-1]) for number, row in enumerate(self._answers()))
-        for number, error in islice(rows, len(self)):
-            if error is not None:
-                yield number, str(error)
-
-    def _without(self) -> Row:
-        why = _WITHOUT.get(self.progress.state, _REMOVED)
-        return self._columns.values(None, why)
+def _position(value: Any) -> int:
+    """Return a whole number, also one of numpy; -1 if it is none, or a bool."""
+    try:
+        return -1 if isinstance(value, bool) else index(value)
+    except TypeError:
+        return -1

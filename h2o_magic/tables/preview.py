@@ -1,8 +1,9 @@
-"""What a run would ask: its counts and guesses, as Markdown and as plain text."""
+"""What a run would ask: its counts and estimates, as Markdown and as plain text."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from h2o_magic.config.units import counted, time_in_words
@@ -11,23 +12,15 @@ from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.tables.pacing.price import Price, amount
+from h2o_magic.tables.running.usage import RunUsage
 
-_HEAD = ["to ask", "about", "most likely"]
 
-
-class Guess(NamedTuple):
-    """About how much something will be, and where it lies most likely."""
+class Estimate(NamedTuple):
+    """About how much something will be, and between what it lies most likely."""
 
     value: float
     least: float
     most: float
-
-    def __add__(self, more: object) -> Guess:
-        assert isinstance(more, Guess)  # noqa: S101 - not a tuple's sum
-        return Guess(*(a + b for a, b in zip(self, more, strict=True)))
-
-    def times(self, factor: float) -> Guess:
-        return Guess(*(each * factor for each in self))
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +32,26 @@ class Preview:
     prompts : tuple of str
         The first ones, filled.
     rows, distinct, known : int
-        The rows; how many different prompts they have, and how many of those have an
-        answer already, without those that were asked for this.
-    sampled : int
-        How many rows were asked for this; their answers are kept if `keeps`.
-    read, written : Guess or None
-        Tokens of the rows that have no answer yet; None where the server counts none.
-    seconds : Guess or None
-        How long they take with `width` rows at once.
-    price : Price or None
-        What a million tokens cost.
+        The rows; how many different prompts they have, and how many of those had an
+        answer before.
     unusable : int
         Rows that cannot be asked.
+    left : int
+        Different prompts that a run would ask now.
+    sampled, failed : int
+        How many rows were asked for this; those of them that got an error.
+    keeps : bool
+        Whether a run takes the answers of the sampled rows, and asks them no more.
+    used : RunUsage
+        What the sampled rows took.
+    read, written : Estimate or None
+        Tokens of the rows that are left; None where the server counts none.
+    seconds : Estimate or None
+        How long they take with `width` rows at once.
+    cost : Estimate or None
+        What they cost, in the currency of the price; None without one.
+    price : Price or None
+        What a million tokens cost.
     trouble : str
         Why no row was asked to its end; empty if one was.
     notes : tuple of str
@@ -61,94 +62,88 @@ class Preview:
     rows: int
     distinct: int
     known: int
+    unusable: int = 0
+    left: int = 0
     sampled: int = 0
+    failed: int = 0
     keeps: bool = True
-    read: Guess | None = None
-    written: Guess | None = None
-    seconds: Guess | None = None
+    used: RunUsage = field(default_factory=RunUsage)
+    read: Estimate | None = None
+    written: Estimate | None = None
+    seconds: Estimate | None = None
+    cost: Estimate | None = None
     width: int = 0
     price: Price | None = None
-    unusable: int = 0
     trouble: str = ""
     notes: tuple[str, ...] = ()
 
-    @property
-    def cost(self) -> Guess | None:
-        """What the rows cost that have no answer yet; None without a price."""
-        if self.price is None or self.read is None or self.written is None:
-            return None
-        read = self.read.times(self.price.read / 1e6)
-        return read + self.written.times(self.price.written / 1e6)
-
     def _repr_markdown_(self) -> str:
-        return preview_markdown(self)
+        prompts = [fenced(cut_fences(text), "text") for text in self.prompts]
+        return self._shown(prompts, phrase, literal, tables.as_markdown)
 
     def __repr__(self) -> str:
-        return preview_plain(self)
+        return self._shown(list(self.prompts), without_marks, one_line, tables.as_text)
 
+    def _shown(
+        self,
+        prompts: list[str],
+        words: Callable[[str], str],
+        foreign: Callable[[str], str],
+        table: Callable[[list[str], list[list[str]]], str],
+    ) -> str:
+        parts = [*prompts, words(self._counts())]
+        if rows := self._estimates():
+            head = [f"{counted(self.left, 'row')} to ask", "estimate", "range"]
+            parts.append(table(head, rows))
+        if self.sampled:
+            parts.append(words(self._sample()))
+        if self.trouble:
+            parts.append(f"No row was answered: {foreign(self.trouble)}")
+        parts += [words(f"Note: {note}.") for note in self.notes]
+        return "\n\n".join(parts)
 
-def preview_markdown(preview: Preview) -> str:
-    """Return it as Markdown: the filled prompts, the rows, the estimate."""
-    prompts = [fenced(cut_fences(text), "text") for text in preview.prompts]
-    parts = [*prompts, phrase(_counts(preview))]
-    if rows := _rows(preview):
-        parts.append(tables.as_markdown(_HEAD, rows))
-    if preview.trouble:
-        parts.append(f"No row was answered: {literal(preview.trouble)}")
-    return "\n\n".join([*parts, *map(phrase, _notes(preview))])
+    def _counts(self) -> str:
+        parts = [counted(self.rows, "row")]
+        if self.distinct < self.rows - self.unusable:
+            parts.append(f"{self.distinct:,} different")
+        parts.append(f"{self.known:,} known")
+        if self.unusable:
+            parts.append(f"{self.unusable:,} cannot be asked")
+        if self.sampled:
+            parts.append(f"{self.sampled:,} asked for this preview")
+        return " · ".join([*parts, f"{self.left:,} to ask"])
 
+    def _estimates(self) -> list[list[str]]:
+        rows = []
+        for name, found, in_words in (
+            ("tokens read", self.read, _number),
+            ("tokens written", self.written, _number),
+            ("time", self.seconds, time_in_words),
+            ("cost", self.cost, amount),
+        ):
+            if found is not None:
+                about, least, most = map(in_words, found)
+                range_ = least if least == most else f"{least} to {most}"
+                rows.append([name, about, range_])
+        return rows
 
-def preview_plain(preview: Preview) -> str:
-    """Return it as plain text."""
-    parts = [*preview.prompts, _counts(preview)]
-    if rows := _rows(preview):
-        parts.append(tables.as_text(_HEAD, rows))
-    if preview.trouble:
-        parts.append(f"No row was answered: {one_line(preview.trouble)}")
-    return "\n\n".join([*parts, *map(without_marks, _notes(preview))])
-
-
-def _counts(preview: Preview) -> str:
-    parts = [counted(preview.rows, "row")]
-    if preview.distinct < preview.rows - preview.unusable:
-        parts.append(f"{preview.distinct:,} different")
-    parts.append(f"{preview.known:,} known")
-    if preview.unusable:
-        parts.append(f"{preview.unusable:,} cannot be asked")
-    left = max(preview.distinct - preview.known - preview.sampled, 0)
-    return " · ".join([*parts, f"{left:,} to ask"])
-
-
-def _rows(preview: Preview) -> list[list[str]]:
-    rows = []
-    for name, guess in (("read", preview.read), ("written", preview.written)):
-        if guess is not None:
-            rows.append([f"tokens {name}", _number(guess.value), _range(guess)])
-    if (seconds := preview.seconds) is not None:
-        least, most = map(time_in_words, seconds[1:])
-        at_once = f", {counted(preview.width, 'row')} at once"
-        range_ = least if least == most else f"{least} to {most}"
-        rows.append(["time", time_in_words(seconds.value), range_ + at_once])
-    if (cost := preview.cost) is not None:
-        range_ = f"{amount(cost.least)} to {amount(cost.most)}"
-        rows.append(["cost", amount(cost.value), range_])
-    return rows
-
-
-def _notes(preview: Preview) -> list[str]:
-    notes = [f"Note: {note}." for note in preview.notes]
-    if preview.sampled:
-        verb = "was" if preview.sampled == 1 else "were"
-        asked = f"{counted(preview.sampled, 'row')} {verb} asked for this estimate"
-        kept = "the answers are kept, and not asked again"
-        notes.append(
-            f"{asked}; {kept if preview.keeps else 'the answers are not kept'}."
-        )
-    return notes
-
-
-def _range(guess: Guess) -> str:
-    return f"{_number(guess.least)} to {_number(guess.most)}"
+    def _sample(self) -> str:
+        """Return what the rows took that were asked for this."""
+        used, parts = self.used, []
+        if self.failed:
+            parts.append(counted(self.failed, "error"))
+        if used.tokens:
+            read, written = used.prompt_tokens, used.completion_tokens
+            parts.append(f"{read:,} tokens read and {written:,} written")
+            if self.price is not None:
+                parts.append(f"cost {amount(self.price.cost(read, written))}")
+        asked = f"The preview asked {counted(self.sampled, 'row')}"
+        told = f"{asked}: {', '.join(parts)}." if parts else f"{asked}."
+        if not self.keeps:
+            return f"{told} The run asks them again."
+        if not self.left:
+            return f"{told} Their answers are kept: no row is left to ask."
+        return f"{told} Their answers are kept, so the run does not ask them again."
 
 
 def _number(value: float) -> str:

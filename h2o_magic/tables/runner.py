@@ -144,15 +144,17 @@ def run_job(
     *,
     warn: Callable[[str], None] = warnings.warn,
     store: AnswerStore | None = None,
+    keys: RowKeys | None = None,
     again: Again | None = None,
 ) -> MappedTable:
     """Ask all rows that have no answer yet; an interrupt keeps those so far.
 
     `warn` gets one line if the answers cannot be kept. A `store` is that of an earlier
-    run of the same job, of which some rows are asked again; `again` runs that.
+    run of the same job, of which some rows are asked again; `again` runs that. `keys`
+    are those of a table from which the rows were taken; by default their own.
     """
     progress = progress or Progress(job.rows.count, price=job.options.price)
-    keys = RowKeys(job.requests, job.asked.server, job.asked.model)
+    keys = keys or RowKeys(job.requests, job.asked.server, job.asked.model)
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
     options = job.options

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from h2o_magic.config.units import counted
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.tables import Verbatim, shorten
 from h2o_magic.tables.running.progress import Progress
+
+if TYPE_CHECKING:
+    from h2o_magic.tables.mapped import MappedTable
 
 #: Rows, and reasons of errors, that are shown.
 ROWS, _REASONS = 5, 2
@@ -31,34 +34,17 @@ _MARKDOWN: _Form = (phrase, literal, tables.as_markdown, "- ")
 _PLAIN: _Form = (without_marks, one_line, tables.as_text, "  ")
 
 
-class Shown(Protocol):
-    """What is shown of a table that was asked."""
-
-    progress: Progress
-    name: str
-    notes: tuple[str, ...]
-    is_file: bool
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def table(self) -> object: ...
-    def mask(self, text: str) -> str: ...
-    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]: ...
-    def __len__(self) -> int: ...
-
-
-def run_markdown(mapped: Shown) -> str:
+def run_markdown(mapped: MappedTable) -> str:
     """Return the end of a run as Markdown."""
     return "\n\n".join(_parts(mapped, _MARKDOWN))
 
 
-def run_plain(mapped: Shown) -> str:
+def run_plain(mapped: MappedTable) -> str:
     """Return the end of a run as plain text."""
     return "\n\n".join(_parts(mapped, _PLAIN))
 
 
-def _parts(mapped: Shown, form: _Form) -> list[str]:
+def _parts(mapped: MappedTable, form: _Form) -> list[str]:
     words, _, table, _ = form
     progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]

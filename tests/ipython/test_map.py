@@ -270,8 +270,11 @@ def test_a_preview_shows_prompts_and_asks_a_few_rows_whose_answers_are_kept(
     cell(shell, "long --preview --price 1/2", "Of {text}")
     shown = capsys.readouterr().out
     assert [f"Of review {n}\n" in shown for n in range(4)] == [True] * 3 + [False]
-    assert "250 rows · 200 different · 10 known · 170 to ask" in shown
-    assert "20 rows were asked for this estimate; the answers are kept" in shown
+    assert (
+        "250 rows · 200 different · 10 known · 20 asked for this preview · 170 to ask"
+        in shown
+    )
+    assert "Their answers are kept: not asked again." in shown
     assert "cost" in shown
     assert server.stats()["requests"] == 30
     cell(shell, "long", "Of {text}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import closing
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
@@ -24,9 +25,10 @@ def plot(store: AnswerStore) -> Any:
             "a plot needs matplotlib, which is not installed: pip install matplotlib"
         ) from error
     ends, seconds = array("d"), array("d")
-    for at, took in store.moments():
-        ends.append(at)
-        seconds.append(took)
+    with closing(store):
+        for at, took in store.moments():
+            ends.append(at)
+            seconds.append(took)
     if not ends:
         raise ConfigurationError(
             "no row was asked in this run: there is nothing to plot"

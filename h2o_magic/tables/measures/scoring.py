@@ -10,13 +10,15 @@ from itertools import chain, repeat
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text
-from h2o_magic.tables.measures.row_answers import (
-    RowAnswers,
-    as_key,
+from h2o_magic.tables.measures.answer_column import (
+    AnswerColumn,
+    column_of,
     is_blank,
+    labels_of,
     number_of,
 )
 from h2o_magic.tables.measures.statistics import wilson
+from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.running.outcome import RowAnswer
 
 #: Labels, and pairs of label and answer: where there are more, they are no classes.
@@ -41,7 +43,7 @@ class ClassScore:
     f1: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class Score:
     """Answers beside labels.
 
@@ -61,8 +63,6 @@ class Score:
     confusion : mapping
         By label, how often each answer came: ``confusion["good"]["bad"]``. ``(other)``
         are answers that are no label, and ``(error)`` rows with an error.
-    mean_absolute_error : float or None
-        Of the answers that are numbers, if all labels are.
     valid_first, valid : float or None
         Share of all rows whose answer fits the schema, at first and after one repair;
         None without a schema.
@@ -72,13 +72,11 @@ class Score:
 
     label: str
     column: str
-    rows: int = 0
-    correct: int = 0
+    rows: int
+    correct: int
     errors: int = 0
     unlabelled: int = 0
-    classes: Mapping[str, ClassScore] = field(default_factory=dict)
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    mean_absolute_error: float | None = None
     valid_first: float | None = None
     valid: float | None = None
     exact: bool = False
@@ -92,6 +90,10 @@ class Score:
         return wilson(self.correct, self.rows)
 
     @property
+    def classes(self) -> Mapping[str, ClassScore]:
+        return {name: _class_score(name, self.confusion) for name in self.confusion}
+
+    @property
     def macro_f1(self) -> float | None:
         """The mean F1 of all labels; None where there are no classes."""
         found = [each.f1 for each in self.classes.values()]
@@ -99,36 +101,34 @@ class Score:
 
     def __repr__(self) -> str:
         tables = [as_text(*table) for table in self._tables()]
-        return "\n\n".join([self._summary(), *tables])
+        return "\n\n".join([" · ".join(self._phrases()), *tables])
 
     def _repr_markdown_(self) -> str:
         tables = [as_markdown(*table) for table in self._tables()]
-        accuracy, _, rest = self._summary().partition(" ·")
-        return "\n\n".join([f"**{accuracy}** ·{rest}", *tables])
+        accuracy, *rest = self._phrases()
+        return "\n\n".join([" · ".join([f"**{accuracy}**", *rest]), *tables])
 
-    def _summary(self) -> str:
+    def _phrases(self) -> list[str]:
         low, high = self.interval
         phrases = [
             f"accuracy {self.accuracy:.3f}",
             f"95 % interval {low:.3f} to {high:.3f}",
             "" if self.macro_f1 is None else f"macro-F1 {self.macro_f1:.3f}",
-            counted(self.rows, "row"),
+            f"{self.correct:,} of {counted(self.rows, 'row')} correct",
             f"{counted(self.errors, 'error')}, counted as wrong" if self.errors else "",
             f"{self.unlabelled:,} without a label left out" if self.unlabelled else "",
         ]
-        if self.mean_absolute_error is not None:
-            phrases.append(f"mean absolute error {self.mean_absolute_error:.3g}")
         if self.valid is not None and self.valid_first is not None:
-            phrases.append(
-                f"valid JSON {self.valid_first:.1%} at first, "
-                f"{self.valid:.1%} after a repair"
-            )
+            valid = f"valid JSON {self.valid_first:.1%}"
+            if self.valid > self.valid_first:
+                valid += f", {self.valid:.1%} after a second request"
+            phrases.append(valid)
         if not self.exact:
-            phrases.append("upper and lower case count as the same")
-        return " · ".join(filter(None, phrases))
+            phrases.append("case ignored")
+        return list(filter(None, phrases))
 
     def _tables(self) -> list[tuple[list[str], list[list[str]]]]:
-        if not self.classes:
+        if not self.confusion:
             return []
         scores = [
             [
@@ -141,19 +141,17 @@ class Score:
             for name, each in self.classes.items()
         ]
         tables = [(["label", "rows", "precision", "recall", "F1"], scores)]
-        said = [*self.classes, OTHER, ERROR]
-        said = [key for key in said if key in self.classes or self._was_said(key)]
-        if len(self.classes) <= _SHOWN:
-            head = ["label ↓ answer →", *map(Verbatim, said)]
+        if len(self.confusion) <= _SHOWN:
+            said = {key for row in self.confusion.values() for key in row}
+            said_too = [key for key in (OTHER, ERROR) if key in said]
+            columns = [*self.confusion, *said_too]
             pairs = [
-                [Verbatim(name), *(f"{row.get(key, 0):,}" for key in said)]
+                [Verbatim(name), *(f"{row.get(key, 0):,}" for key in columns)]
                 for name, row in self.confusion.items()
             ]
+            head = ["label ↓ answer →", *map(Verbatim, columns)]
             tables.append((head, pairs))
         return tables
-
-    def _was_said(self, key: str) -> bool:
-        return any(key in row for row in self.confusion.values())
 
 
 def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
@@ -164,46 +162,24 @@ def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
     those that the schema lets the model choose from. Raises a ConfigurationError if
     there is no such column, or no label.
     """
-    labels = answers.labels(label)
-    counts = _Counts(answers, answers.column(column, label))
+    labels = labels_of(answers.job.rows, label)
+    counts = _Counts(column_of(answers, column, label))
     # Rows that a stopped run did not come to have a label, and no answer.
     for known, answer in zip(labels, chain(answers, repeat(None)), strict=False):
         counts.add(known, answer)
-    return counts.score(label)
-
-
-class _Judge:
-    """Reads a column of the answers, and says whether it is right."""
-
-    def __init__(self, answers: RowAnswers, column: str) -> None:
-        self._answers = answers
-        self.column = column
-        self.choices = answers.choices(column)
-
-    @property
-    def exact(self) -> bool:
-        return bool(self.choices)
-
-    def key(self, value: object) -> str:
-        return as_key(value, exact=self.exact)
-
-    def said(self, answer: RowAnswer) -> object:
-        return self._answers.value(answer, self.column)
+    return counts.score(label, has_schema=answers.job.schema is not None)
 
 
 class _Counts:
     """Counts of rows, whatever their number."""
 
-    def __init__(self, answers: RowAnswers, column: str) -> None:
-        self._judge = _Judge(answers, column)
-        self._has_schema = answers.job.schema is not None
+    def __init__(self, column: AnswerColumn) -> None:
+        self._column = column
         self._names: dict[str, str] = {}  # labels as they were first written
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._are_classes = True
         self._rows = self._right = self._errors = self._unlabelled = 0
         self._first = self._fits = 0
-        self._all_numbers = True
-        self._off, self._numbers = 0.0, 0
 
     def add(self, label: object, answer: RowAnswer | None) -> None:
         if answer is not None:
@@ -213,62 +189,44 @@ class _Counts:
             self._unlabelled += 1
             return
         self._rows += 1
-        known = number_of(label)
-        self._all_numbers = self._all_numbers and known is not None
+        key, said = self._column.key(label), ERROR
         if answer is None:
             self._errors += 1
-            self._count(label, ERROR)
-            return
-        said = self._judge.said(answer)
-        self._right += self._judge.key(label) == self._judge.key(said)
-        self._count(label, self._judge.key(said))
-        number = number_of(said)
-        if known is not None and number is not None:
-            self._off, self._numbers = (
-                self._off + abs(known - number),
-                self._numbers + 1,
-            )
-
-    def _count(self, label: object, said: str) -> None:
+        else:
+            said = self._column.key(self._column.said(answer))
+            self._right += key == said
         if self._are_classes:
-            key = self._judge.key(label)
             self._names.setdefault(key, str(label).strip())
             self._pairs[key, said] += 1
             few = len(self._names) <= MOST_CLASSES and len(self._pairs) <= _MOST_PAIRS
             self._are_classes = few
 
-    def score(self, label: str) -> Score:
+    def score(self, label: str, *, has_schema: bool) -> Score:
         if not self._rows:
             raise ConfigurationError(
                 f"no row has a value in {label!r}: nothing to score"
             )
         self._check_choices(label)
         rows = self._rows + self._unlabelled
-        confusion = self._confusion() if self._are_classes else {}
+        numbers = all(number_of(name) is not None for name in self._names)
         return Score(
             label,
-            self._judge.column,
+            str(self._column.name),
             rows=self._rows,
             correct=self._right,
             errors=self._errors,
             unlabelled=self._unlabelled,
-            classes={name: _class_score(name, confusion) for name in confusion},
-            confusion=confusion,
-            mean_absolute_error=self._mean_off(),
-            valid_first=self._first / rows if self._has_schema else None,
-            valid=self._fits / rows if self._has_schema else None,
-            exact=self._judge.exact or self._all_numbers,
+            confusion=self._confusion() if self._are_classes else {},
+            valid_first=self._first / rows if has_schema else None,
+            valid=self._fits / rows if has_schema else None,
+            exact=bool(self._column.choices) or numbers,
         )
-
-    def _mean_off(self) -> float | None:
-        some = self._all_numbers and self._numbers > 0
-        return self._off / self._numbers if some else None
 
     def _check_choices(self, label: str) -> None:
         """Refuse labels of which no answer can be one: they are of another column."""
-        choices = {self._judge.key(choice) for choice in self._judge.choices}
+        choices = {self._column.key(choice) for choice in self._column.choices}
         if choices and self._are_classes and not choices & set(self._names):
-            allowed = ", ".join(map(str, self._judge.choices[:5]))
+            allowed = ", ".join(map(str, self._column.choices[:5]))
             raise ConfigurationError(
                 f"expected labels as the schema has them ({allowed}), got "
                 f"{next(iter(self._names.values()))!r} in {label!r}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Mapping
 
 #: The standard normal quantile of a two-sided interval of 95 %.
 _Z = 1.959963984540054
@@ -39,17 +37,3 @@ def mcnemar(one: int, other: int) -> float:
         if factor < total * 1e-17:
             break
     return min(1.0, 2 * share * total)
-
-
-def kappa(pairs: Mapping[tuple[str, str], int]) -> float | None:
-    """Return Cohen's kappa of pairs that were counted; None where it has no value."""
-    rows = sum(pairs.values())
-    firsts, seconds = Counter[str](), Counter[str]()
-    for (first, second), count in pairs.items():
-        firsts[first] += count
-        seconds[second] += count
-    if not rows:
-        return None
-    agreeing = sum(count for (a, b), count in pairs.items() if a == b) / rows
-    chance = sum(firsts[key] * seconds[key] for key in firsts) / rows**2
-    return (agreeing - chance) / (1 - chance) if chance < 1 else None

@@ -135,7 +135,7 @@ class Progress:
             parts.append(f"Waiting {self.paused:.0f} s: the server allows no more")
         else:
             left = self.left if self.state == "running" else None
-            parts += [f"{_rate(rows)} rows/s"] if rows else []
+            parts += [f"{_rate(rows)} rows/s"] if rows and self.requests else []
             parts += [f"{clock_time(left)} left"] if left is not None else []
             parts += [f"{_rate(tokens)} tokens/s"] if tokens else []
         parts += [f"{self.known:,} known"] if self.known else []

@@ -1,26 +1,24 @@
-"""What the answers of a table cost."""
+"""What a run over a table used."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from h2o_magic.tables.running.outcome import RowAnswer
 from h2o_magic.tables.running.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
 class RunUsage:
-    """What was used, by one run or by all that a table's answers come from.
+    """What a run used.
 
     Attributes
     ----------
     requests : int
         Requests that were sent; a repair is one of its own.
     prompt_tokens, completion_tokens : int
-        As the server counted; a run's are also those of rows that failed.
+        As the server counted, also for rows that failed.
     seconds : float
-        How long a run took; of all answers, the time of each, which ran side by side.
+        How long the run took.
     known : int
         Rows that needed no request, since their answer was there, or an equal row's.
     """
@@ -44,16 +42,3 @@ class RunUsage:
             progress.seconds,
             progress.known,
         )
-
-    @classmethod
-    def of_answers(cls, answers: Iterable[RowAnswer], rows: int) -> RunUsage:
-        """Return what these answers took, to so many rows."""
-        requests = read = written = count = 0
-        seconds = 0.0
-        for answer in answers:
-            count += 1
-            requests += 2 if answer.repaired else 1
-            read += answer.prompt_tokens or 0
-            written += answer.completion_tokens or 0
-            seconds += answer.seconds
-        return cls(requests, read, written, seconds, max(rows - count, 0))
