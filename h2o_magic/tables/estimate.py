@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from heapq import nsmallest
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -50,8 +51,7 @@ def preview(job: Job, tell: Tell = lambda _progress: None) -> Preview:
         price=job.options.price,
         notes=job.notes,
     )
-    sample = scan.sample()
-    return _measured(known, job, sample, store, tell) if sample else known
+    return _measured(known, job, scan.sample, store, tell) if scan.sample else known
 
 
 def _measured(
@@ -82,41 +82,42 @@ def _measured(
     if not answers:
         (trouble, _), *_ = progress.most_frequent(1) or [("the run was stopped", 0)]
         return replace(known, trouble=progress.reason or trouble)
-    return estimated(known, answers, job.options.width or progress.width)
-
-
-def estimated(known: Preview, answers: Sequence[RowAnswer], width: int) -> Preview:
-    """Return what the rows that are left will take, by the answers to some."""
     if not known.left:
         return known
-    at_once = max(min(width, known.left), 1)
-    found = replace(
-        known,
-        width=at_once,
-        seconds=_sum([each.seconds / at_once for each in answers], known.left),
-    )
+    return estimated(known, answers, progress.width, progress.seconds)
+
+
+def estimated(
+    known: Preview, answers: Sequence[RowAnswer], width: int, seconds: float
+) -> Preview:
+    """Return what the rows that are left will take, by the answers to some.
+
+    The answers took so many `seconds` together. A run begins as slowly, and then has
+    so many rows in flight as its `width` is.
+    """
+    left, sampled = known.left, len(answers)
+    begin, rest = seconds * min(left, sampled) / sampled, max(left - sampled, 0)
+    at_once = max(min(width, rest), 1)
+    later = _sum([each.seconds / at_once for each in answers], rest)
+    time = Estimate(*(begin + each for each in later))
+    found = replace(known, seconds=time, width=at_once)
     read = [each.prompt_tokens for each in answers if each.prompt_tokens is not None]
     written = [
         each.completion_tokens for each in answers if each.completion_tokens is not None
     ]
-    if len(read) == len(written) == len(answers):
-        costs = map(known.price.cost, read, written) if known.price else ()
-        found = replace(
-            found,
-            read=_sum(read, known.left),
-            written=_sum(written, known.left),
-            cost=_sum(list(costs), known.left),
-        )
-    return found
+    if not len(read) == len(written) == sampled:
+        return found
+    found = replace(found, read=_sum(read, left), written=_sum(written, left))
+    if known.price is None:
+        return found
+    return replace(found, cost=_sum(list(map(known.price.cost, read, written)), left))
 
 
-def _sum(values: Sequence[float], rows: int) -> Estimate | None:
-    """Return the sum over rows of which a few are known; None of none.
+def _sum(values: Sequence[float], rows: int) -> Estimate:
+    """Return the sum over rows of which a few are known.
 
     The range is twice the standard error of the mean, or half of it of two rows.
     """
-    if not values:
-        return None
     mean = fmean(values)
     error = mean / 2
     if len(values) > 2:
@@ -134,26 +135,38 @@ class _Candidate(NamedTuple):
 
 
 class _Scan:
-    """What is known of all rows without asking; keeps some that could be asked."""
+    """What is known of all rows without asking, and the `sample` of those to ask."""
 
     def __init__(self, job: Job, keys: RowKeys, store: AnswerStore) -> None:
         self.prompts: list[str] = []
         self.rows = self.known = self.unusable = 0
         self.left = 0  # different prompts without an answer
         self.seen: set[bytes] = set()
-        self._candidates: list[_Candidate] = []
-        self._step = 1
+        # Those with the smallest keys, which are digests, are some by chance.
+        found = nsmallest(
+            _CANDIDATES, self._unknown(job, keys, store), key=lambda each: each.key
+        )
+        if len(found) > SAMPLE:
+            found.sort(key=lambda each: each.size)
+            part = len(found) / SAMPLE
+            found = [found[int((n + 0.5) * part)] for n in range(SAMPLE)]
+        self.sample = sorted(found, key=lambda each: each.number)
+
+    def _unknown(
+        self, job: Job, keys: RowKeys, store: AnswerStore
+    ) -> Iterator[_Candidate]:
         for batch in job.rows.batches(job.template.columns):
-            new = dict(self._new(job, keys, batch))
-            known = store.known({key: text for key, (text, _) in new.items()})
+            new = list(self._new(job, keys, batch))
+            known = store.known({each.key: text for text, each in new})
             self.known += len(known)
-            for key, (_, candidate) in new.items():
-                if key not in known:
-                    self._add(candidate)
+            unknown = [each for _, each in new if each.key not in known]
+            self.left += len(unknown)
+            yield from unknown
 
     def _new(
         self, job: Job, keys: RowKeys, batch: Sequence[tuple[object, ...]]
-    ) -> Iterator[tuple[bytes, tuple[str, _Candidate]]]:
+    ) -> Iterator[tuple[str, _Candidate]]:
+        """Yield the prompts that were not seen before, and their rows."""
         for number, row in enumerate(batch, self.rows):
             try:
                 text = job.requests.text(row)
@@ -166,25 +179,8 @@ class _Scan:
             key = keys.of(text, number if job.options.each else None)
             if key not in self.seen:
                 self.seen.add(key)
-                yield key, (text, _Candidate(len(text), number, key, row))
+                yield text, _Candidate(len(text), number, key, row)
         self.rows += len(batch)
-
-    def _add(self, candidate: _Candidate) -> None:
-        if self.left % self._step == 0:
-            self._candidates.append(candidate)
-            if len(self._candidates) >= _CANDIDATES:
-                del self._candidates[1::2]
-                self._step *= 2
-        self.left += 1
-
-    def sample(self) -> list[_Candidate]:
-        """Return the rows to ask, in the table's order."""
-        found = self._candidates
-        if len(found) > SAMPLE:
-            found = sorted(found, key=lambda each: each[:2])
-            part = len(found) / SAMPLE
-            found = [found[int((n + 0.5) * part)] for n in range(SAMPLE)]
-        return sorted(found, key=lambda each: each.number)
 
 
 class _SampleKeys(RowKeys):

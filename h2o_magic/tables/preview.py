@@ -124,6 +124,8 @@ class Preview:
             if found is not None:
                 about, least, most = map(in_words, found)
                 range_ = least if least == most else f"{least} to {most}"
+                if found is self.seconds:
+                    range_ += f", {counted(self.width, 'row')} at once"
                 rows.append([name, about, range_])
         return rows
 

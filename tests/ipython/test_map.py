@@ -274,7 +274,7 @@ def test_a_preview_shows_prompts_and_asks_a_few_rows_whose_answers_are_kept(
         "250 rows · 200 different · 10 known · 20 asked for this preview · 170 to ask"
         in shown
     )
-    assert "Their answers are kept: not asked again." in shown
+    assert "Their answers are kept, so the run does not ask" in shown
     assert "cost" in shown
     assert server.stats()["requests"] == 30
     cell(shell, "long", "Of {text}")

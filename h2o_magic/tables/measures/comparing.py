@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text, shorten
+from h2o_magic.rendering.tables import Verbatim, shorten
 from h2o_magic.tables.measures.answer_column import (
     AnswerColumn,
     column_of,
     is_blank,
     labels_of,
 )
+from h2o_magic.tables.measures.base import Measure, Table
 from h2o_magic.tables.measures.statistics import mcnemar
 from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.running.outcome import RowAnswer
@@ -47,8 +48,8 @@ class Side:
         return self.total_seconds / max(self.answered, 1)
 
 
-@dataclass(slots=True)
-class Comparison:
+@dataclass(repr=False)
+class Comparison(Measure):
     """Two runs over the same rows.
 
     Attributes
@@ -88,15 +89,6 @@ class Comparison:
         """
         return mcnemar(self.only_first, self.only_second) if self.scored else None
 
-    def __repr__(self) -> str:
-        tables = [as_text(*table) for table in self._tables()]
-        return "\n\n".join([" · ".join(self._phrases()), *tables])
-
-    def _repr_markdown_(self) -> str:
-        tables = [as_markdown(*table) for table in self._tables()]
-        agreement, *rest = self._phrases()
-        return "\n\n".join([" · ".join([f"**{agreement}**", *rest]), *tables])
-
     def _phrases(self) -> list[str]:
         phrases = [
             f"agreement {self.agreement:.3f}",
@@ -110,22 +102,16 @@ class Comparison:
             ]
         return phrases
 
-    def _tables(self) -> Iterator[tuple[list[str], Sequence[list[str]]]]:
-        accuracy = ["accuracy"] if self.scored else []
-        head = ["run", "model", *accuracy, "errors"]
-        yield (
-            [*head, "tokens read", "tokens written", "s/row"],
-            [self._side("first", self.first), self._side("second", self.second)],
-        )
-        shown = self.differences[:_SHOWN]
-        if shown:
-            yield (
-                list(shown[0]),
-                [
-                    [shorten("" if v is None else str(v)) for v in row.values()]
-                    for row in shown
-                ],
-            )
+    def _tables(self) -> list[Table]:
+        head = ["run", "model", *(["accuracy"] if self.scored else []), "errors"]
+        sides = [self._side("first", self.first), self._side("second", self.second)]
+        tables: list[Table] = [
+            ([*head, "tokens read", "tokens written", "s/row"], sides)
+        ]
+        if shown := self.differences[:_SHOWN]:
+            rows = [list(map(_cell, row.values())) for row in shown]
+            tables.append((list(shown[0]), rows))
+        return tables
 
     def _side(self, name: str, side: Side) -> list[str]:
         return [
@@ -215,3 +201,7 @@ def _add(
         compared.differences.append(
             {"row": row, **known, "first": said[0], "second": said[1]}
         )
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else shorten(str(value))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from contextlib import closing
+from statistics import median
 from typing import Any
 
+from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.store.base import AnswerStore
 
-_INK, _LINE, _FILL = "#555555", "#2563a8", "#9dbfe3"
+_LINE, _FILL = "#2563a8", "#9dbfe3"
 
 
 def plot(store: AnswerStore) -> Any:
@@ -38,38 +40,25 @@ def plot(store: AnswerStore) -> Any:
     )
     pyplot.close(figure)  # a notebook would show it twice: as open, and as a value
     began = min(end - took for end, took in zip(ends, seconds, strict=True))
-    _draw_rows(rows, [0.0, *(end - began for end in ends)])
-    _draw_latency(latency, seconds)
-    for axes in (rows, latency):
-        axes.spines[["top", "right"]].set_visible(False)
-        axes.tick_params(colors=_INK, labelsize=8)
-        axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
-        axes.set_axisbelow(True)
+    times = [0.0, *(end - began for end in ends)]
+    rows.step(times, range(len(times)), where="post", color=_LINE)
+    rows.set_xlim(0, times[-1] or 1)
+    rows.set_ylim(bottom=0)
+    rows.set_title(_rate(len(ends), times[-1]), fontsize=9, loc="left")
+    rows.set_xlabel("seconds")
+    rows.set_ylabel("rows answered")
+    middle, slow = median(seconds), sorted(seconds)[int(len(seconds) * 0.95)]
+    latency.hist(seconds, bins=min(40, max(8, len(seconds) // 20)), color=_FILL)
+    latency.axvline(middle, color=_LINE)
+    latency.axvline(slow, color=_LINE, linestyle="--")
+    latency.set_xlim(left=0)
+    said = f"median {middle:.2f} s, 95 % within {slow:.2f} s"
+    latency.set_title(said, fontsize=9, loc="left")
+    latency.set_xlabel("seconds a row took")
+    latency.set_ylabel("rows")
     return figure
 
 
-def _draw_rows(axes: Any, times: list[float]) -> None:
-    count = len(times) - 1
-    axes.step(times, range(count + 1), where="post", color=_LINE, linewidth=1.8)
-    axes.fill_between(times, range(count + 1), step="post", color=_FILL, alpha=0.35)
-    axes.set_xlim(0, times[-1] or 1)
-    axes.set_ylim(0, count * 1.05)
-    rate = count / times[-1] if times[-1] else 0.0
-    said = f"{count:,} rows in {times[-1]:,.1f} s, {rate:,.3g} a second"
-    axes.set_title(said, fontsize=9, loc="left", color=_INK)
-    axes.set_xlabel("seconds", fontsize=8, color=_INK)
-    axes.set_ylabel("rows answered", fontsize=8, color=_INK)
-
-
-def _draw_latency(axes: Any, seconds: array[float]) -> None:
-    ordered = sorted(seconds)
-    middle = ordered[len(ordered) // 2]
-    slow = ordered[min(int(len(ordered) * 0.95), len(ordered) - 1)]
-    axes.hist(ordered, bins=min(40, max(8, len(ordered) // 20)), color=_FILL)
-    axes.set_xlim(left=0)
-    for value, style in ((middle, "-"), (slow, "--")):
-        axes.axvline(value, color=_LINE, linestyle=style, linewidth=1.4)
-    said = f"median {middle:.2f} s, 95 % within {slow:.2f} s"
-    axes.set_title(said, fontsize=9, loc="left", color=_INK)
-    axes.set_xlabel("seconds a row took", fontsize=8, color=_INK)
-    axes.set_ylabel("rows", fontsize=8, color=_INK)
+def _rate(rows: int, seconds: float) -> str:
+    rate = f", {rows / seconds:,.3g} rows/s" if seconds else ""
+    return f"{counted(rows, 'row')} in {seconds:,.1f} s{rate}"

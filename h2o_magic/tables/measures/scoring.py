@@ -9,7 +9,7 @@ from itertools import chain, repeat
 
 from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.rendering.tables import Verbatim, as_markdown, as_text
+from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.tables.measures.answer_column import (
     AnswerColumn,
     column_of,
@@ -17,6 +17,7 @@ from h2o_magic.tables.measures.answer_column import (
     labels_of,
     number_of,
 )
+from h2o_magic.tables.measures.base import Measure, Table
 from h2o_magic.tables.measures.statistics import wilson
 from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.running.outcome import RowAnswer
@@ -43,8 +44,8 @@ class ClassScore:
     f1: float
 
 
-@dataclass(frozen=True)
-class Score:
+@dataclass(frozen=True, repr=False)
+class Score(Measure):
     """Answers beside labels.
 
     Attributes
@@ -66,8 +67,6 @@ class Score:
     valid_first, valid : float or None
         Share of all rows whose answer fits the schema, at first and after one repair;
         None without a schema.
-    exact : bool
-        False if case and white space around an answer do not count.
     """
 
     label: str
@@ -79,7 +78,6 @@ class Score:
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     valid_first: float | None = None
     valid: float | None = None
-    exact: bool = False
 
     @property
     def accuracy(self) -> float:
@@ -99,15 +97,6 @@ class Score:
         found = [each.f1 for each in self.classes.values()]
         return sum(found) / len(found) if found else None
 
-    def __repr__(self) -> str:
-        tables = [as_text(*table) for table in self._tables()]
-        return "\n\n".join([" · ".join(self._phrases()), *tables])
-
-    def _repr_markdown_(self) -> str:
-        tables = [as_markdown(*table) for table in self._tables()]
-        accuracy, *rest = self._phrases()
-        return "\n\n".join([" · ".join([f"**{accuracy}**", *rest]), *tables])
-
     def _phrases(self) -> list[str]:
         low, high = self.interval
         phrases = [
@@ -123,11 +112,9 @@ class Score:
             if self.valid > self.valid_first:
                 valid += f", {self.valid:.1%} after a second request"
             phrases.append(valid)
-        if not self.exact:
-            phrases.append("case ignored")
         return list(filter(None, phrases))
 
-    def _tables(self) -> list[tuple[list[str], list[list[str]]]]:
+    def _tables(self) -> list[Table]:
         if not self.confusion:
             return []
         scores = [
@@ -140,7 +127,7 @@ class Score:
             ]
             for name, each in self.classes.items()
         ]
-        tables = [(["label", "rows", "precision", "recall", "F1"], scores)]
+        tables: list[Table] = [(["label", "rows", "precision", "recall", "F1"], scores)]
         if len(self.confusion) <= _SHOWN:
             said = {key for row in self.confusion.values() for key in row}
             said_too = [key for key in (OTHER, ERROR) if key in said]
@@ -206,9 +193,7 @@ class _Counts:
             raise ConfigurationError(
                 f"no row has a value in {label!r}: nothing to score"
             )
-        self._check_choices(label)
         rows = self._rows + self._unlabelled
-        numbers = all(number_of(name) is not None for name in self._names)
         return Score(
             label,
             str(self._column.name),
@@ -219,18 +204,7 @@ class _Counts:
             confusion=self._confusion() if self._are_classes else {},
             valid_first=self._first / rows if has_schema else None,
             valid=self._fits / rows if has_schema else None,
-            exact=bool(self._column.choices) or numbers,
         )
-
-    def _check_choices(self, label: str) -> None:
-        """Refuse labels of which no answer can be one: they are of another column."""
-        choices = {self._column.key(choice) for choice in self._column.choices}
-        if choices and self._are_classes and not choices & set(self._names):
-            allowed = ", ".join(map(str, self._column.choices[:5]))
-            raise ConfigurationError(
-                f"expected labels as the schema has them ({allowed}), got "
-                f"{next(iter(self._names.values()))!r} in {label!r}"
-            )
 
     def _confusion(self) -> Mapping[str, Mapping[str, int]]:
         names = {ERROR: ERROR, **self._names}
