@@ -97,7 +97,7 @@ def estimated(
     """
     left, sampled = known.left, len(answers)
     begin, rest = seconds * min(left, sampled) / sampled, max(left - sampled, 0)
-    at_once = max(min(width, rest), 1)
+    at_once = max(min(width, left), 1)
     later = _sum([each.seconds / at_once for each in answers], rest)
     time = Estimate(*(begin + each for each in later))
     found = replace(known, seconds=time, width=at_once)

@@ -11,7 +11,6 @@ from h2o_magic.config.units import counted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.rendering.tables import Verbatim
 from h2o_magic.tables.measures.answer_column import (
-    AnswerColumn,
     column_of,
     is_blank,
     labels_of,
@@ -20,7 +19,6 @@ from h2o_magic.tables.measures.answer_column import (
 from h2o_magic.tables.measures.base import Measure, Table
 from h2o_magic.tables.measures.statistics import wilson
 from h2o_magic.tables.row_answers import RowAnswers
-from h2o_magic.tables.running.outcome import RowAnswer
 
 #: Labels, and pairs of label and answer: where there are more, they are no classes.
 MOST_CLASSES = 100
@@ -44,7 +42,7 @@ class ClassScore:
     f1: float
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(repr=False)
 class Score(Measure):
     """Answers beside labels.
 
@@ -71,8 +69,8 @@ class Score(Measure):
 
     label: str
     column: str
-    rows: int
-    correct: int
+    rows: int = 0
+    correct: int = 0
     errors: int = 0
     unlabelled: int = 0
     confusion: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
@@ -150,70 +148,57 @@ def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
     there is no such column, or no label.
     """
     labels = labels_of(answers.job.rows, label)
-    counts = _Counts(column_of(answers, column, label))
+    judged = column_of(answers, column, label)
+    found, pairs = Score(label, str(judged.name)), _Pairs()
+    fits = first = 0
     # Rows that a stopped run did not come to have a label, and no answer.
     for known, answer in zip(labels, chain(answers, repeat(None)), strict=False):
-        counts.add(known, answer)
-    return counts.score(label, has_schema=answers.job.schema is not None)
+        fits += answer is not None
+        first += answer is not None and not answer.repaired
+        if is_blank(known):
+            found.unlabelled += 1
+            continue
+        found.rows += 1
+        key, said = judged.key(known), ERROR
+        if answer is None:
+            found.errors += 1
+        else:
+            said = judged.key(judged.said(answer))
+            found.correct += key == said
+        pairs.add(key, str(known).strip(), said)
+    if not found.rows:
+        raise ConfigurationError(f"no row has a value in {label!r}: nothing to score")
+    found.confusion = pairs.confusion()
+    if answers.job.schema is not None:
+        rows = found.rows + found.unlabelled
+        found.valid_first, found.valid = first / rows, fits / rows
+    return found
 
 
-class _Counts:
-    """Counts of rows, whatever their number."""
+class _Pairs:
+    """How often each label came with each answer, unless there are too many."""
 
-    def __init__(self, column: AnswerColumn) -> None:
-        self._column = column
+    def __init__(self) -> None:
         self._names: dict[str, str] = {}  # labels as they were first written
         self._pairs: Counter[tuple[str, str]] = Counter()
-        self._are_classes = True
-        self._rows = self._right = self._errors = self._unlabelled = 0
-        self._first = self._fits = 0
 
-    def add(self, label: object, answer: RowAnswer | None) -> None:
-        if answer is not None:
-            self._fits += 1
-            self._first += not answer.repaired
-        if is_blank(label):
-            self._unlabelled += 1
-            return
-        self._rows += 1
-        key, said = self._column.key(label), ERROR
-        if answer is None:
-            self._errors += 1
-        else:
-            said = self._column.key(self._column.said(answer))
-            self._right += key == said
-        if self._are_classes:
-            self._names.setdefault(key, str(label).strip())
-            self._pairs[key, said] += 1
-            few = len(self._names) <= MOST_CLASSES and len(self._pairs) <= _MOST_PAIRS
-            self._are_classes = few
+    def add(self, label: str, name: str, said: str) -> None:
+        if not self._are_too_many():
+            self._names.setdefault(label, name)
+            self._pairs[label, said] += 1
 
-    def score(self, label: str, *, has_schema: bool) -> Score:
-        if not self._rows:
-            raise ConfigurationError(
-                f"no row has a value in {label!r}: nothing to score"
-            )
-        rows = self._rows + self._unlabelled
-        return Score(
-            label,
-            str(self._column.name),
-            rows=self._rows,
-            correct=self._right,
-            errors=self._errors,
-            unlabelled=self._unlabelled,
-            confusion=self._confusion() if self._are_classes else {},
-            valid_first=self._first / rows if has_schema else None,
-            valid=self._fits / rows if has_schema else None,
-        )
-
-    def _confusion(self) -> Mapping[str, Mapping[str, int]]:
+    def confusion(self) -> dict[str, Counter[str]]:
+        if self._are_too_many():
+            return {}
         names = {ERROR: ERROR, **self._names}
-        found: dict[str, Counter[str]] = {}
-        for key in sorted(self._names, key=_in_order):
-            found[self._names[key]] = Counter()
-        for (key, said), count in self._pairs.items():
-            found[self._names[key]][names.get(said, OTHER)] += count
+        ordered = sorted(self._names, key=_in_order)
+        found = {self._names[label]: Counter[str]() for label in ordered}
+        for (label, said), count in self._pairs.items():
+            found[self._names[label]][names.get(said, OTHER)] += count
         return found
+
+    def _are_too_many(self) -> bool:
+        return len(self._names) > MOST_CLASSES or len(self._pairs) > _MOST_PAIRS
 
 
 def _in_order(key: str) -> tuple[bool, float, str]:
