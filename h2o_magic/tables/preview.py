@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from h2o_magic.config.units import counted, time_in_words
-from h2o_magic.rendering import tables
 from h2o_magic.rendering.excess import cut_fences
 from h2o_magic.rendering.fences import fenced
-from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.tables.pacing.price import Price, amount
 from h2o_magic.tables.running.usage import RunUsage
+from h2o_magic.tables.view import MARKDOWN, PLAIN, Form
 
 
 class Estimate(NamedTuple):
@@ -79,26 +78,21 @@ class Preview:
 
     def _repr_markdown_(self) -> str:
         prompts = [fenced(cut_fences(text), "text") for text in self.prompts]
-        return self._shown(prompts, phrase, literal, tables.as_markdown)
+        return self._shown(prompts, MARKDOWN)
 
     def __repr__(self) -> str:
-        return self._shown(list(self.prompts), without_marks, one_line, tables.as_text)
+        return self._shown(self.prompts, PLAIN)
 
-    def _shown(
-        self,
-        prompts: list[str],
-        words: Callable[[str], str],
-        foreign: Callable[[str], str],
-        table: Callable[[list[str], list[list[str]]], str],
-    ) -> str:
+    def _shown(self, prompts: Iterable[str], form: Form) -> str:
+        words = form.words
         parts = [*prompts, words(self._counts())]
         if rows := self._estimates():
             head = [f"{counted(self.left, 'row')} to ask", "estimate", "range"]
-            parts.append(table(head, rows))
+            parts.append(form.table(head, rows))
         if self.sampled:
             parts.append(words(self._sample()))
         if self.trouble:
-            parts.append(f"No row was answered: {foreign(self.trouble)}")
+            parts.append(f"No row was answered: {form.foreign(self.trouble)}")
         parts += [words(f"Note: {note}.") for note in self.notes]
         return "\n\n".join(parts)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from h2o_magic.config.units import counted
 from h2o_magic.rendering import tables
@@ -23,29 +23,32 @@ _LONGEST_REASON = 200
 #: Characters of a cell that are searched for secrets: more than are shown.
 _SEARCHED = 2000
 
-#: Writes words of this package, words of others, and a table.
-_Form = tuple[
-    Callable[[str], str],
-    Callable[[str], str],
-    Callable[[Sequence[str], Sequence[Sequence[str]]], str],
-    str,
-]
-_MARKDOWN: _Form = (phrase, literal, tables.as_markdown, "- ")
-_PLAIN: _Form = (without_marks, one_line, tables.as_text, "  ")
+
+class Form(NamedTuple):
+    """Writes words of this package, words of others, a table, and an item's mark."""
+
+    words: Callable[[str], str]
+    foreign: Callable[[str], str]
+    table: Callable[[Sequence[str], Sequence[Sequence[str]]], str]
+    item: str
+
+
+MARKDOWN = Form(phrase, literal, tables.as_markdown, "- ")
+PLAIN = Form(without_marks, one_line, tables.as_text, "  ")
 
 
 def run_markdown(mapped: MappedTable) -> str:
     """Return the end of a run as Markdown."""
-    return "\n\n".join(_parts(mapped, _MARKDOWN))
+    return "\n\n".join(_parts(mapped, MARKDOWN))
 
 
 def run_plain(mapped: MappedTable) -> str:
     """Return the end of a run as plain text."""
-    return "\n\n".join(_parts(mapped, _PLAIN))
+    return "\n\n".join(_parts(mapped, PLAIN))
 
 
-def _parts(mapped: MappedTable, form: _Form) -> list[str]:
-    words, _, table, _ = form
+def _parts(mapped: MappedTable, form: Form) -> list[str]:
+    words = form.words
     progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]
     if progress.reason:
@@ -55,7 +58,7 @@ def _parts(mapped: MappedTable, form: _Form) -> list[str]:
     columns, rows = mapped.head(ROWS) if progress.done else ([], [])
     if rows:
         head = [Verbatim(name) for name in columns]
-        parts.append(table(head, _cells(rows, mapped.mask)))
+        parts.append(form.table(head, _cells(rows, mapped.mask)))
     more = mapped.rows - len(rows)
     if mapped.is_file and progress.done:
         parts.append(words(f"{counted(len(mapped), 'row')} in `{mapped.table}`"))
@@ -84,21 +87,20 @@ def _as_shown(value: object) -> str:
     return str(value)
 
 
-def _errors(progress: Progress, name: str, form: _Form) -> list[str]:
+def _errors(progress: Progress, name: str, form: Form) -> list[str]:
     """Return why rows failed: the most frequent reasons, and what to do."""
-    words, foreign, _, item = form
     if not progress.errors:
         return []
     reasons = progress.most_frequent(_REASONS)
     lines = [
-        f"{item}{rows:,}: {foreign(shorten(reason, _LONGEST_REASON))}"
+        f"{form.item}{rows:,}: {form.foreign(shorten(reason, _LONGEST_REASON))}"
         for reason, rows in reasons
     ]
     rest = progress.errors - sum(rows for _, rows in reasons)
     if rest > 0:
-        lines.append(f"{item}{rest:,}: other reasons")
+        lines.append(f"{form.item}{rest:,}: other reasons")
     verb, them = ("has", "it") if progress.errors == 1 else ("have", "them")
-    told = words(
+    told = form.words(
         f"{counted(progress.errors, 'row')} {verb} an error; "
         f"`{name}.again(failed=True)` asks {them} again:"
     )
