@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -72,6 +73,7 @@ def test_a_small_table_says_what_it_took_and_that_nothing_is_left(
         assert "3 rows · 0 known · 3 asked for this preview · 0 to ask" in text
         assert f"60 tokens read and 15 written{cost}. Their answers" in text
         assert "no row is left to ask" in text
+    assert pickle.loads(pickle.dumps(found)) == found
     assert "3 rows · 3 known · 0 to ask" in repr(preview(job(table, price=price)))
 
 

@@ -25,15 +25,12 @@ def mcnemar(one: int, other: int) -> float:
     `one` and `other` count the rows on which only this or only that one was right. It
     is a sign test: each was as likely, if both are equally good.
     """
-    few, all_ = min(one, other), one + other
     if one == other:
         return 1.0
-    # Added from the largest term down, each from the one before: no large factorials.
-    term = math.lgamma(all_ + 1) - math.lgamma(few + 1) - math.lgamma(all_ - few + 1)
-    share, factor, total = math.exp(term - all_ * math.log(2)), 1.0, 0.0
-    for count in range(few, -1, -1):
-        total += factor
-        factor *= count / (all_ - count + 1)
-        if factor < total * 1e-17:
-            break
-    return min(1.0, 2 * share * total)
+    rows = one + other
+
+    def share(few: int) -> float:  # by logarithms: factorials would be too large
+        ways = math.lgamma(few + 1) + math.lgamma(rows - few + 1)
+        return math.exp(math.lgamma(rows + 1) - ways - rows * math.log(2))
+
+    return min(1.0, 2 * math.fsum(map(share, range(min(one, other) + 1))))
