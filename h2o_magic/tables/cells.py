@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from h2o_magic.errors import ConfigurationError
@@ -46,6 +46,16 @@ def is_missing(value: object) -> bool:
     if isinstance(value, float) or of_numpy or type(value).__name__ == "Decimal":
         return bool(value != value)  # noqa: PLR0124 - NaN, and numpy's NaT
     return False
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON; what JSON has no name for is text, or null."""
+    return well_formed(json.dumps(value, ensure_ascii=False, default=as_text))
+
+
+def json_texts(values: Iterable[object]) -> list[str | None]:
+    """Return values as JSON texts, for a column that has no type for them."""
+    return [None if value is None else as_json(value) for value in values]
 
 
 def well_formed(text: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.tables.cells import well_formed
-from h2o_magic.tables.rows import Kind, Kinds, Row
+from h2o_magic.tables.rows import Kind, Kinds, Row, free_name
 
 ANSWER, ERROR = "answer", "error"
 _KINDS: Mapping[str, Kind] = {
@@ -45,10 +45,10 @@ class AnswerColumns:
         self._properties = tuple(properties) if isinstance(properties, Mapping) else ()
         kinds: dict[str, Kind] = {}
         for name in self._properties:
-            kinds[_free(name, [*names, *kinds])] = _kind(properties[name], whole)  # type: ignore[index]
+            kinds[free_name(name, [*names, *kinds])] = _kind(properties[name], whole)  # type: ignore[index]
         if not self._properties:
-            kinds[_free(ANSWER, names)] = _kind(schema, whole) if schema else "text"
-        self.error = _free(ERROR, [*names, *kinds])
+            kinds[free_name(ANSWER, names)] = _kind(schema, whole) if schema else "text"
+        self.error = free_name(ERROR, [*names, *kinds])
         self._answers = dict(kinds)
         self.kinds: Kinds = {**kinds, self.error: "text"}
 
@@ -106,12 +106,6 @@ def _as(kind: Kind, value: object) -> object:
             raise ValueError("the number is too large for a column (64 bits)")
         return number
     return value
-
-
-def _free(name: str, names: Sequence[str]) -> str:
-    while name in names:
-        name += "_answer"
-    return name
 
 
 def _kind(schema: object, whole: Mapping[str, Any]) -> Kind:

@@ -9,27 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.tables.rows.base import BATCH, Kinds, Row, Rows
-from h2o_magic.tables.rows.parquet_writer import arrays_of, grouped, modules, schema_of
-from h2o_magic.tables.rows.records import Records
-from h2o_magic.tables.rows.snapshot import Snapshot
-from h2o_magic.tables.rows.target import Target
-from h2o_magic.tables.rows.writers import open_writer
+from h2o_magic.tables.rows.base import BATCH, Kinds, Row
+from h2o_magic.tables.rows.files import FileRows, Target
+from h2o_magic.tables.rows.writers import (
+    arrays_of,
+    parquet_modules,
+    parquet_writer,
+    schema_of,
+)
 
 #: Bytes of each column that are read at once: without it, all of a group of rows.
 _BUFFER = 256 * 1024
 
 
-class ParquetRows(Rows):
+class ParquetRows(FileRows):
     """A Parquet file, of which only a few rows are in memory."""
 
-    target: Target
-
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
-        self._arrow, _ = modules()
-        self._path = path
-        self.target = target
-        self._snapshot = Snapshot(path)
+        super().__init__(path, target)
+        self._arrow, self._parquet = parquet_modules()
         with self._opened() as file:
             self._schema = file.schema_arrow
             rows = file.metadata.num_rows
@@ -42,40 +40,20 @@ class ParquetRows(Rows):
             for batch in batches:
                 values = [batch.column(name).to_pylist() for name in columns]
                 yield list(zip(*values, strict=True))
-        self._snapshot.check()
+        self._check_unchanged()
 
-    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
-        self._snapshot.check()
-        with self.target.written() as part, closing(self._read(None)) as batches:
-            if self.target.file.suffix.lower() == ".parquet":
-                self._write(part, kinds, batches, answers)
-            else:
-                self._convert(part, kinds, batches, answers)
-            self._snapshot.check()
-        return self.target.file
-
-    def take(self, numbers: Sequence[int]) -> Records:
-        return Records([{"row": number} for number in numbers])
-
-    def _write(
-        self, part: Path, kinds: Kinds, batches: Iterator[Any], answers: Iterator[Row]
-    ) -> None:
+    def _write(self, part: Path, kinds: Kinds, answers: Iterator[Row]) -> None:
         schema = schema_of(self._schema, kinds)
-        with grouped(part, schema, self._compression) as write:
-            for batch in batches:
+        with parquet_writer(part, schema, self._compression) as write:
+            for batch in self._read(None):
                 added = arrays_of(list(islice(answers, batch.num_rows)), kinds)
                 columns = [*batch.columns, *added]
                 write(self._arrow.Table.from_arrays(columns, schema.names))
 
-    def _convert(
-        self, part: Path, kinds: Kinds, batches: Iterator[Any], answers: Iterator[Row]
-    ) -> None:
-        ending = self.target.file.suffix.lower()
-        with open_writer(part, ending, self.names, kinds) as write:
-            for batch in batches:
-                columns = [column.to_pylist() for column in batch.columns]
-                for cells in zip(*columns, strict=True):
-                    write(cells, next(answers))
+    def _cells(self) -> tuple[Sequence[str], Iterator[Sequence[object]]]:
+        batches = (batch.columns for batch in self._read(None))
+        columns = ([one.to_pylist() for one in some] for some in batches)
+        return self.names, (row for some in columns for row in zip(*some, strict=True))
 
     def _read(self, columns: list[str] | None) -> Generator[Any, None, None]:
         """Yield batches of the rows that count."""
@@ -88,12 +66,11 @@ class ParquetRows(Rows):
                 left -= batch.num_rows
 
     def _opened(self) -> Any:
-        arrow, parquet = modules()
         try:
-            return parquet.ParquetFile(
+            return self._parquet.ParquetFile(
                 self._path, buffer_size=_BUFFER, pre_buffer=False
             )
-        except (arrow.ArrowException, OSError) as error:
+        except (self._arrow.ArrowException, OSError) as error:
             raise ConfigurationError(f"cannot read {self._path}: {error}") from error
 
 
