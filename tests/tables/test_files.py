@@ -37,6 +37,14 @@ ANSWERS: list[Row] = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home of the tests' own, where files of runs are remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("H2O_MAGIC_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 def answers() -> Iterator[Row]:
     yield from ANSWERS
     yield from repeat(ANSWERS[1])
@@ -415,18 +423,12 @@ def test_columns_of_the_same_name_go_to_csv_alone(tmp_path: Path) -> None:
 # Targets
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
-
-
-@pytest.mark.usefixtures("home")
 def test_a_file_is_replaced_if_a_run_wrote_it_whose_answers_are_kept(
     tmp_path: Path,
 ) -> None:
     path = made(tmp_path / "r.csv", "text\na\n")
     other = made(tmp_path / "r-answers.csv", "mine")
-    with pytest.raises(ConfigurationError, match="exists: .* or add `overwrite`"):
+    with pytest.raises(ConfigurationError, match=r"exists: .* add `overwrite`"):
         rows_of(path)
     assert other.read_text() == "mine"
     assert parsed(written(path, overwrite=True))[1][0] == "a"
@@ -436,7 +438,6 @@ def test_a_file_is_replaced_if_a_run_wrote_it_whose_answers_are_kept(
         rows_of(path)
 
 
-@pytest.mark.usefixtures("home")
 def test_a_file_with_answers_that_are_nowhere_else_is_replaced_by_its_run_alone(
     tmp_path: Path,
 ) -> None:
