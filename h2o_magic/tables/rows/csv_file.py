@@ -11,7 +11,7 @@ from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.cells import as_text, well_formed
 from h2o_magic.tables.rows.base import Kinds, Row
 from h2o_magic.tables.rows.files import Target
-from h2o_magic.tables.rows.text_file import Record, TextFileRows, is_utf8
+from h2o_magic.tables.rows.text_file import Record, TextFileRows
 
 #: What stands between the fields of files that are called .csv.
 _DELIMITERS = ",;\t"
@@ -57,7 +57,7 @@ class CsvRows(TextFileRows):
         problem = ""
         if len(cells) != len(names):
             problem = f"expected {len(names)} fields, got {len(cells)}"
-        elif not is_utf8(text):
+        elif well_formed(text) != text:
             problem = "it is not UTF-8"
         elif text.count('"') % 2 and not _is_closed(text, self._delimiter):
             problem = "a quote is not closed"

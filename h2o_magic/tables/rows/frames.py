@@ -108,7 +108,9 @@ class PandasRows(FrameRows):
         for name, (kind, pieces) in added.items():
             whole = [self._piece((), kind), *pieces]
             column = self._pandas.concat(whole, ignore_index=True)
-            frame[name] = column.array  # by place: an index may have equal labels
+            levels = getattr(frame.columns, "nlevels", 1)
+            label = (name, *[""] * (levels - 1)) if levels > 1 else name
+            frame[label] = column.array  # by place: an index may have equal labels
         return frame
 
 

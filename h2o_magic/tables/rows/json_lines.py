@@ -7,10 +7,10 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from h2o_magic.tables.cells import as_json
+from h2o_magic.tables.cells import as_json, well_formed
 from h2o_magic.tables.rows.base import Kinds, Row, free_name
 from h2o_magic.tables.rows.records import VALUE
-from h2o_magic.tables.rows.text_file import Record, TextFileRows, is_utf8
+from h2o_magic.tables.rows.text_file import Record, TextFileRows
 
 
 class JsonLinesRows(TextFileRows):
@@ -49,7 +49,7 @@ def _record(line: str, number: int) -> Record:
         return Record(own, {"line": line}, problem)
     if not isinstance(value, dict):
         line, value = f'{{"{VALUE}": {line}}}', {VALUE: value}
-    if is_utf8(line):
+    if well_formed(line) == line:
         return Record(line, value)
     return Record(line, value, f"line {number:,} cannot be read: it is not UTF-8")
 

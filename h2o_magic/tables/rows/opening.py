@@ -89,11 +89,9 @@ def _of_file(path: Path, first: int | None, target: Target) -> Rows:
 
 
 def _first(table: Any, first: int | None) -> Any:
-    if first is None:
-        return table
-    if is_from(table, "pyarrow"):
-        return table.slice(0, first)
-    return table.limit(first) if is_from(table, "duckdb") else table.head(first)
+    if is_from(table, "duckdb"):
+        return table if first is None else table.limit(first)
+    return table[:first]
 
 
 def _of_values(table: object, first: int | None) -> Rows:

@@ -31,7 +31,6 @@ class ParquetRows(FileRows):
         with self._opened() as file:
             self._schema = file.schema_arrow
             rows = file.metadata.num_rows
-            self._compression = _compression(file.metadata)
         self.names = tuple(self._schema.names)
         self.count: int = rows if first is None else min(rows, first)
 
@@ -44,7 +43,7 @@ class ParquetRows(FileRows):
 
     def _write(self, part: Path, kinds: Kinds, answers: Iterator[Row]) -> None:
         schema = schema_of(self._schema, kinds)
-        with parquet_writer(part, schema, self._compression) as write:
+        with parquet_writer(part, schema) as write:
             for batch in self._read(None):
                 added = arrays_of(list(islice(answers, batch.num_rows)), kinds)
                 columns = [*batch.columns, *added]
@@ -72,10 +71,3 @@ class ParquetRows(FileRows):
             )
         except (self._arrow.ArrowException, OSError) as error:
             raise ConfigurationError(f"cannot read {self._path}: {error}") from error
-
-
-def _compression(metadata: Any) -> str:
-    if metadata.num_row_groups == 0 or metadata.num_columns == 0:
-        return "snappy"
-    found = str(metadata.row_group(0).column(0).compression).lower()
-    return "none" if found == "uncompressed" else found

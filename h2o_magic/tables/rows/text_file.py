@@ -93,14 +93,3 @@ def _values(record: Record, columns: Sequence[str]) -> Row:
     if record.problem:
         return (Unreadable(record.problem),) * len(columns)
     return tuple(record.cells.get(name) for name in columns)
-
-
-def is_utf8(text: str) -> bool:
-    """Return whether a text was read of bytes that are UTF-8."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

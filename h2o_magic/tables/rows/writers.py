@@ -112,9 +112,7 @@ def arrays_of(rows: Sequence[Row], kinds: Kinds) -> list[Any]:
 
 
 @contextmanager
-def parquet_writer(
-    path: Path, schema: Any, compression: str = "snappy"
-) -> Iterator[Callable[[Any], None]]:
+def parquet_writer(path: Path, schema: Any) -> Iterator[Callable[[Any], None]]:
     """Give what writes tables to a file, some of them together."""
     arrow, parquet = parquet_modules()
     tables: list[Any] = []
@@ -129,6 +127,6 @@ def parquet_writer(
         if sum(each.nbytes for each in tables) >= _GROUP:
             flush()
 
-    with parquet.ParquetWriter(path, schema, compression=compression) as writer:
+    with parquet.ParquetWriter(path, schema) as writer:
         yield write
         flush()
