@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -315,6 +316,8 @@ def test_what_is_no_dict_stands_in_a_column_of_its_own() -> None:
         {"value": "one", "answer": "fine"}
     ]
     assert read(numpy.array([1.5, 2.5]), "value") == [(1.5,), (2.5,)]
+    assert read(deque(TEXTS), "value", first=2) == [("one",), ("two",)]
+    assert read(polars.Series(TEXTS), "value") == [(text,) for text in TEXTS]
 
 
 @dataclass

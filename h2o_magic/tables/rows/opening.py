@@ -104,5 +104,5 @@ def _of_values(table: object, first: int | None) -> Rows:
         raise ConfigurationError(f"expected a table ({_EXPECTED}), got {kind}{hint}")
     values = getattr(table, "tolist", lambda: table)()  # an array's own values
     if isinstance(values, Sequence):
-        return Records(values[:first])
+        return Records(list(islice(values, first)))
     return Records(islice(values, first))
