@@ -21,7 +21,7 @@ from h2o_magic.ipython.map_options import MapOptions, map_help
 from h2o_magic.ipython.reader import NotebookReader
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.prompts.expand import follow
-from h2o_magic.prompts.fields import Field, fields
+from h2o_magic.prompts.fields import Field, value_in
 from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
@@ -175,7 +175,7 @@ class TableMapper:
         """Return the table that a word names: a variable's or a file's."""
         if word.quoted or word.text.lower().endswith(ENDINGS):
             return Path(word.text)
-        place = next(iter(fields(f"{{{word.text}}}")), None)
+        place = value_in(f"{{{word.text}}}")
         if isinstance(place, Field) and place.expression == word.text:
             try:
                 return follow(self._scope.lookup(place.name), place)

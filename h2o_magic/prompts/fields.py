@@ -117,6 +117,12 @@ def fields(text: str) -> Iterator[Field | Expression]:
                 yield field
 
 
+def value_in(braces: str) -> Field | Expression | None:
+    """Return what braces name by themselves, whatever stands around them."""
+    found = _BRACES.fullmatch(braces)
+    return found and (_as_field(found) or _as_expression(found))
+
+
 def names_in(text: str) -> tuple[str, ...]:
     """Return the names in the fields of a prompt, each once, in order."""
     found = [field.name for field in fields(text) if isinstance(field, Field)]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.introspection import named_parts
-from h2o_magic.prompts.stable import stable
 from h2o_magic.prompts.tables.kinds import is_table
 
 #: What says that a value is shown as an image, or as a page.
@@ -48,6 +47,16 @@ def is_missing(value: object) -> bool:
     return False
 
 
+def as_json(value: object) -> str:
+    """Return a value as JSON; what JSON has no name for is text, or null."""
+    return well_formed(json.dumps(value, ensure_ascii=False, default=as_text))
+
+
+def json_texts(values: Iterable[object]) -> list[str | None]:
+    """Return values as JSON texts, for a column that has no type for them."""
+    return [None if value is None else as_json(value) for value in values]
+
+
 def well_formed(text: str) -> str:
     """Return a text that can be written as UTF-8: without halves of characters."""
     if text.isascii():
@@ -62,35 +71,33 @@ def _nested(value: object) -> object:
 
 def _plain(value: object) -> object:
     """Return a value as one of Python's own, or as text."""
-    if isinstance(value, int | float | complex | list | tuple | Mapping):
-        return _fields(value)
+    if isinstance(value, int | float | complex | list):
+        return value
+    parts = value if isinstance(value, Mapping) else named_parts(value)
+    if parts is not None:
+        return dict(parts)
     if isinstance(value, bytes | bytearray):
         return _decoded(bytes(value))
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if getattr(value, "ndim", 2) < 2 and hasattr(value, "tolist"):
         return value.tolist()
-    parts = named_parts(value)
-    return _own_text(value) if parts is None else dict(parts)
+    return value if isinstance(value, tuple) else _own_text(value)
 
 
 def _own_text(value: object) -> str:
     has_text = type(value).__str__ is not object.__str__
     is_large = is_table(value) or getattr(value, "ndim", 0) > 1
-    if not has_text or is_large or any(hasattr(value, name) for name in _DRAWN):
-        raise _without_text(value)
-    text = str(value)
-    if stable(text, value) != text and " at 0x" in text:
-        raise _without_text(value)
+    is_drawn = any(hasattr(value, name) for name in _DRAWN)
+    text = str(value) if has_text and not is_large and not is_drawn else ""
+    if not text or " at 0x" in text:
+        kind = type(value)
+        package = kind.__module__.partition(".")[0]
+        raise ConfigurationError(
+            f"expected text, numbers, lists or dicts, got a {package} "
+            f"{kind.__name__}: make it text first"
+        )
     return text
-
-
-def _fields(value: object) -> object:
-    """Return a mapping or a named tuple as a dict, and anything else as it is."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    is_record = isinstance(value, tuple) and hasattr(value, "_fields")
-    return dict(named_parts(value) or ()) if is_record else value
 
 
 def _decoded(value: bytes) -> str:
@@ -101,12 +108,3 @@ def _decoded(value: bytes) -> str:
             f"expected text, got {len(value):,} bytes that are not UTF-8: decode them "
             "first"
         ) from error
-
-
-def _without_text(value: object) -> ConfigurationError:
-    kind = type(value)
-    package = kind.__module__.partition(".")[0]
-    name = kind.__qualname__ if package == "builtins" else f"{package} {kind.__name__}"
-    return ConfigurationError(
-        f"expected text, numbers, lists or dicts, got a {name}: make it text first"
-    )

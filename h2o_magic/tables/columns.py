@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from h2o_magic.tables.cells import well_formed
-from h2o_magic.tables.rows import Kind, Kinds, Row
+from h2o_magic.tables.rows import Kind, Kinds, Row, free_name
 
 ANSWER, ERROR = "answer", "error"
 _KINDS: Mapping[str, Kind] = {
@@ -16,14 +16,14 @@ _KINDS: Mapping[str, Kind] = {
     "number": "number",
     "boolean": "boolean",
 }
-#: The kinds of values that stand in an enumeration without a type.
-_TYPES: Mapping[type, Kind] = {
-    str: "text",
+#: What JSON calls the values that stand in an enumeration without a type.
+_TYPES = {
+    str: "string",
     bool: "boolean",
     int: "integer",
     float: "number",
+    type(None): "null",
 }
-_NUMBERS = {"integer", "number"}
 #: Integers of a column have 64 bits.
 _MOST = 2**63
 #: References that are followed: more lead nowhere.
@@ -45,10 +45,10 @@ class AnswerColumns:
         self._properties = tuple(properties) if isinstance(properties, Mapping) else ()
         kinds: dict[str, Kind] = {}
         for name in self._properties:
-            kinds[_free(name, [*names, *kinds])] = _kind(properties[name], whole)  # type: ignore[index]
+            kinds[free_name(name, [*names, *kinds])] = _kind(properties[name], whole)  # type: ignore[index]
         if not self._properties:
-            kinds[_free(ANSWER, names)] = _kind(schema, whole) if schema else "text"
-        self.error = _free(ERROR, [*names, *kinds])
+            kinds[free_name(ANSWER, names)] = _kind(schema, whole) if schema else "text"
+        self.error = free_name(ERROR, [*names, *kinds])
         self._answers = dict(kinds)
         self.kinds: Kinds = {**kinds, self.error: "text"}
 
@@ -108,54 +108,38 @@ def _as(kind: Kind, value: object) -> object:
     return value
 
 
-def _free(name: str, names: Sequence[str]) -> str:
-    while name in names:
-        name += "_answer"
-    return name
-
-
 def _kind(schema: object, whole: Mapping[str, Any]) -> Kind:
     """Return what the values of a schema are; null stands for a missing one."""
-    found = set(_kinds(schema, whole, _DEPTH))
-    if found == _NUMBERS:
+    found = set(_types(schema, whole, _DEPTH)) - {"null"}
+    if found == {"integer", "number"}:
         return "number"
-    return found.pop() if len(found) == 1 else "object"
+    return _KINDS.get(found.pop(), "object") if len(found) == 1 else "object"
 
 
-def _kinds(schema: object, whole: Mapping[str, Any], depth: int) -> Iterator[Kind]:
+def _types(schema: object, whole: Mapping[str, Any], depth: int) -> Iterator[str]:
     if not isinstance(schema, Mapping) or not depth:
         yield "object"
         return
     schema = _resolved(schema, whole)
     if "type" in schema:
         types = schema["type"]
-        for name in types if isinstance(types, list) else [types]:
-            if name != "null":
-                yield _KINDS.get(str(name), "object")
+        yield from map(str, types if isinstance(types, list) else [types])
     elif "enum" in schema or "const" in schema:
         for value in schema.get("enum", [schema.get("const")]):
-            if value is not None:
-                yield _TYPES.get(type(value), "object")
+            yield _TYPES.get(type(value), "object")
     else:
-        choices = schema.get("anyOf") or schema.get("oneOf") or [None]
-        for choice in choices:
-            yield from _kinds(choice, whole, depth - 1)
+        for choice in schema.get("anyOf") or schema.get("oneOf") or [None]:
+            yield from _types(choice, whole, depth - 1)
 
 
 def _resolved(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what a schema refers to within the whole one, or itself."""
     for _ in range(_DEPTH):
-        alone = schema.get("allOf")
-        if isinstance(alone, list) and len(alone) == 1 and "type" not in schema:
-            schema = alone[0]
-        reference = schema.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#"):
-            break
+        base, *path = str(schema.get("$ref", "")).split("/")
         found: Any = whole
-        for step in reference[1:].split("/")[1:]:
-            name = step.replace("~1", "/").replace("~0", "~")
-            found = found.get(name) if isinstance(found, Mapping) else None
-        if not isinstance(found, Mapping):
+        for step in path:
+            found = found.get(step) if isinstance(found, Mapping) else None
+        if base != "#" or not isinstance(found, Mapping):
             break
         schema = found
     return schema

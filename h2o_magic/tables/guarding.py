@@ -17,17 +17,18 @@ def row_check(
     keys: Iterable[str],
     environment: Mapping[str, str] = _NOTHING,
     variables: Mapping[str, object] = _NOTHING,
-) -> Callable[[str], None]:
-    """Return what raises a ConfigurationError for a question that holds a secret.
+) -> Callable[..., None]:
+    """Return what raises a ConfigurationError for a text that holds a secret.
 
-    `keys` are the texts of the keys of all known servers; the secrets of the
-    `environment` and of the notebook's `variables` are known, too.
+    It takes the text, and what that is: by default the question of a row. `keys` are
+    the texts of the keys of all known servers; the secrets of the `environment` and of
+    the notebook's `variables` are known, too.
     """
     known = [*of_servers(keys), *of_environment(environment), *of_notebook(variables)]
 
-    def check(text: str) -> None:
+    def check(text: str, what: str = "row") -> None:
         near = [secret for secret in known if secret.value in text]
         for found in islice(secrets_in(text, near), 1):
-            raise ConfigurationError(f"not sent: the row holds {found.what}")
+            raise ConfigurationError(f"not sent: the {what} holds {found.what}")
 
     return check

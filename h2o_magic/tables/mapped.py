@@ -43,7 +43,7 @@ class MappedTable:
     notes : tuple of str
         What was not put into the prompt as it was typed, one line each.
     is_file : bool
-        Whether the table is a file, which a run that ends has written.
+        Whether the table is a file: written at the end of a run, else by `table`.
     mask : callable
         Returns a text as it may be shown, without secrets.
     """
@@ -60,7 +60,7 @@ class MappedTable:
         self.name = ""
         self.notes = job.notes
         self.mask = job.mask
-        self.is_file = getattr(job.rows, "target", None) is not None
+        self.is_file = job.rows.is_file
         self._run = run
         self._job = job
         self._store = store

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from h2o_magic.conversation.interrupts import uninterrupted
 from h2o_magic.conversation.session import Session
@@ -20,7 +20,6 @@ from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.pacing.budget import Budget
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.rows import Rows, Target, rows_of
-from h2o_magic.tables.rows.written import is_of_a_run, note_written
 from h2o_magic.tables.running.progress import Progress
 from h2o_magic.tables.running.run import Run
 from h2o_magic.tables.store.base import AnswerStore
@@ -49,21 +48,20 @@ def prepare_job(
     overwrite: bool = False,
     fresh: bool = False,
     options: RunOptions | None = None,
-    check: Callable[[str], None] = lambda _text: None,
+    check: Callable[..., None] = lambda *_: None,
     mask: Callable[[str], str] = str,
     **settings: Any,
 ) -> Job:
     """Return what is to be run; nothing is asked of a model.
 
     `expand` puts the notebook's values into a prompt whose columns are marked. `fresh`
-    asks all rows again, as the option `forget` does.
+    asks all rows again, as the option `forget` does. `check` is of :func:`row_check`.
     """
     _refuse_several(session, settings.get("model"))
-    path = None if to is None else Path(to)
-    target = Target(path, overwrite=overwrite, may_replace=is_of_a_run)
+    options = options or RunOptions()
+    target = Target(None if to is None else Path(to), overwrite, keep=options.keep)
     rows = table if isinstance(table, Rows) else rows_of(table, first, target)
     template = Template.of(prompt, rows.names)
-    options = options or RunOptions()
     fresh = fresh or options.forget
     settings.setdefault("format", "markdown")  # a schema's columns are all there is
     asked = session.table_question(
@@ -77,6 +75,7 @@ def prepare_job(
     parts = template.parts(asked.request.messages[-1].content)
     if expand != Prompt.of:
         template.refuse_slips(parts, rows.names)
+    check("\n".join(part for part in parts if isinstance(part, str)), "prompt")
     requests = RowRequests(asked.request, parts)
     options = replace(options, forget=fresh)
     notes = tuple(filter(None, (*asked.notes, advice(template))))
@@ -123,8 +122,8 @@ def map_job(
         tell_all(progress)
         mapped = run_job(job, _seldom(tell_all), progress, **others)
         mapped.name = name
-        if mapped.is_file and progress.done:
-            note_written(cast(Path, mapped.table))
+        if mapped.is_file and progress.state == "done":
+            _ = mapped.table  # which writes it
         return mapped
     except Exception as error:
         progress.end("failed", " ".join(str(error).split()) or type(error).__name__)

@@ -9,27 +9,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
 from h2o_magic.prompts.expand import follow
-from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields
+from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields, value_in
 from h2o_magic.tables.cells import Unreadable, as_text, is_missing
 
 #: Characters of the private use area, which stand around the number of a place.
 _MARK = "\ue0f1{}\ue0f2"
 _MARKS = re.compile("\ue0f1(\\d+)\ue0f2")
-#: What may follow a name: attributes and indexes, and a format as in an f-string.
-_PATH = r"""(?:\.\w+|\[(?:-?\d+|'[^'\r\n]*'|"[^"\r\n]*")\])*"""
-_FORMAT = (
-    r"(?:![rsa])?(?::(?:%[\w%:/ .,-]+|(?:.?[<>=^])?[-+]?\#?0?\d*[,_]?(?:\.\d+)?"
-    r"[bcdeEfFgGnosxX%]?))?"
-)
-#: A format that is none, but is found in code: ``{id:1}``.
-_SIZE = re.compile(r":\d*")
+#: What may follow a name in braces; text in quotes may hold others.
+_REST = r"""(?:[^{}'"\r\n]|'[^'\r\n]*'|"[^"\r\n]*")*"""
 _MOST_NAMED = 8
 #: Characters behind a column that may as well stand there.
 _SHORT = 200
@@ -52,7 +45,7 @@ class Place:
         if isinstance(value, Unreadable):
             raise ConfigurationError(value.reason)
         if self.path and not is_missing(value):
-            value = follow(*_entry(value, self))
+            value = self._entry(value)
         if is_missing(value):
             return ""
         try:
@@ -61,6 +54,22 @@ class Place:
             return as_text(value)
         except Exception as error:  # a value's own text may raise anything
             raise ConfigurationError(f"`{self.text}`: {error}") from error
+
+    def _entry(self, value: object) -> object:
+        """Return what the path leads to.
+
+        An entry of a dict is also written as an attribute, and files have JSON as text.
+        """
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            with suppress(ValueError):
+                value = json.loads(value)
+        for step in self.path:
+            if isinstance(value, Mapping) and isinstance(step, Attribute):
+                path: tuple[Step, ...] = (Index(step.name),)
+            else:
+                path = (step,)
+            value = follow(value, Field(0, 0, self.text, "", path, ""))
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +101,11 @@ class Template:
         places: list[Place] = []
 
         def mark(found: re.Match[str]) -> str:
-            name, rest, spec = found["name"], found["path"], found["format"]
-            path = _path(rest)
-            if (rest and not path) or _SIZE.fullmatch(spec):
+            meant = _meant(found["rest"])
+            if meant is None:
                 return found[0]
-            column = columns.setdefault(name, len(columns))
-            places.append(Place(column, found[0], path, spec))
+            column = columns.setdefault(found["name"], len(columns))
+            places.append(Place(column, found[0], *meant))
             return _MARK.format(len(places) - 1)
 
         marked = _places_of(names).sub(mark, text)
@@ -172,47 +180,33 @@ def advice(template: Template) -> str:
     )
 
 
-def _entry(value: object, place: Place) -> tuple[object, Field]:
-    """Return what a place's path leads into, and the path.
-
-    An entry of a dict is also written as an attribute, and files have JSON as text.
-    """
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        with suppress(ValueError):
-            value = json.loads(value)
-    path = list(place.path)
-    inside: object = value
-    for number, step in enumerate(path):
-        if isinstance(inside, Mapping) and isinstance(step, Attribute):
-            path[number] = Index(step.name)
-        try:
-            inside = inside[path[number].key]  # type: ignore[index, union-attr]
-        except (AttributeError, LookupError, TypeError):
-            break
-    return value, Field(0, 0, place.text, "", tuple(path), "")
-
-
 def _places_of(names: Sequence[str]) -> re.Pattern[str]:
     longest = sorted(map(re.escape, filter(None, names)), key=len, reverse=True)
     name = "|".join(longest) or r"(?!)"
-    return re.compile(rf"\{{(?P<name>{name})(?P<path>{_PATH})(?P<format>{_FORMAT})\}}")
+    return re.compile(rf"\{{(?P<name>{name})(?P<rest>{_REST})\}}")
 
 
-def _path(source: str | None) -> tuple[Step, ...]:
-    """Return the steps of ``.title`` or ``['lang']``; none if it is something else."""
-    found = next(iter(fields(f"{{x{source}}}")), None) if source else None
-    return found.path if isinstance(found, Field) else ()
+def _meant(rest: str) -> tuple[tuple[Step, ...], str] | None:
+    """Return the path and the format behind a name; None if they are something else.
+
+    A size is none, but is found in code: ``{id:1}``.
+    """
+    found, form = value_in(f"{{x{rest}}}"), ""
+    if found is not None and not isinstance(found, Field):
+        form = found.format
+        found = value_in(f"{{{found.source}}}") if form.strip(":0123456789") else None
+    if not isinstance(found, Field) or found.name != "x" or found.spec:
+        return None
+    return found.path, form
 
 
 def _without_column(text: str, names: Sequence[str]) -> str:
     used = [field.name for field in fields(text) if isinstance(field, Field)]
-    some: Callable[[str], Any] = lambda name: did_you_mean(  # noqa: E731
-        name, names, most=_MOST_NAMED
-    )
+    name = used[0] if used else ""
+    some = did_you_mean(name, names, most=_MOST_NAMED)
     if used:
-        return f"`{{{used[0]}}}` is no column of the table: {some(used[0])}"
-    example = next(iter(names), "text")
+        return f"`{{{name}}}` is no column of the table: {some}"
     return (
         "expected a prompt with a column in braces, got one that is the same for all "
-        f"rows: write `{{{example}}}` where its text belongs ({some('')})"
+        f"rows: write `{{{next(iter(names), 'text')}}}` where its text belongs ({some})"
     )

@@ -60,8 +60,10 @@ def _parts(mapped: MappedTable, form: Form) -> list[str]:
         head = [Verbatim(name) for name in columns]
         parts.append(form.table(head, _cells(rows, mapped.mask)))
     more = mapped.rows - len(rows)
-    if mapped.is_file and progress.done:
+    if mapped.is_file and progress.state == "done":
         parts.append(words(f"{counted(len(mapped), 'row')} in `{mapped.table}`"))
+    elif mapped.is_file and progress.done:
+        parts.append(words(f"No file was written: `{name}.table` writes the answers."))
     elif more > 0 and progress.done:
         parts.append(words(f"…and {counted(more, 'more row')} in `{name}.table`"))
     parts += [words(f"Note: {note}.") for note in mapped.notes]

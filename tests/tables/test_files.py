@@ -37,6 +37,14 @@ ANSWERS: list[Row] = [
 ]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A home of the tests' own, where files of runs are remembered."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("H2O_MAGIC_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
 def answers() -> Iterator[Row]:
     yield from ANSWERS
     yield from repeat(ANSWERS[1])
@@ -97,7 +105,7 @@ def test_a_csv_file_gets_columns_behind_its_own(tmp_path: Path) -> None:
     [
         ("a;b\n1;x,y\n", 'a;b;answer\n1;x,y;"say ""hi"", or\nnot"\n'),
         ("a\tb\r\n1\tx\r\n", 'a\tb\tanswer\r\n1\tx\t"say ""hi"", or\nnot"\r\n'),
-        ('"a","b"\n"1","x"\n', '"a","b","answer"\n"1","x","say ""hi"", or\nnot"\n'),
+        ('"a","b"\n"1","x"\n', '"a","b",answer\n"1","x","say ""hi"", or\nnot"\n'),
         ("\ufeffa,b\n1,x", '\ufeffa,b,answer\n1,x,"say ""hi"", or\nnot"\n'),
         ("a,b\n\n1,x\n\n", 'a,b,answer\n1,x,"say ""hi"", or\nnot"\n'),
         ("a,b\n", "a,b,answer\n"),
@@ -337,13 +345,11 @@ def test_what_a_parquet_file_says_of_its_columns_stays(tmp_path: Path) -> None:
         index=pandas.Index([7, 3], name="id"),
     )
     path = tmp_path / "r.parquet"
-    frame.to_parquet(path, compression="gzip")
+    frame.to_parquet(path)
     found = written(path)
     pandas.testing.assert_frame_equal(
         pandas.read_parquet(found)[list(frame.columns)], pandas.read_parquet(path)
     )
-    metadata = pyarrow.parquet.ParquetFile(found).metadata
-    assert metadata.row_group(0).column(0).compression == "GZIP"
 
 
 def test_many_rows_and_groups_stay_in_order(tmp_path: Path) -> None:
@@ -415,21 +421,37 @@ def test_columns_of_the_same_name_go_to_csv_alone(tmp_path: Path) -> None:
 # Targets
 
 
-def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path: Path) -> None:
+def test_a_file_is_replaced_if_a_run_wrote_it_whose_answers_are_kept(
+    tmp_path: Path,
+) -> None:
     path = made(tmp_path / "r.csv", "text\na\n")
     other = made(tmp_path / "r-answers.csv", "mine")
-    with pytest.raises(ConfigurationError, match="exists, and no run wrote it"):
+    with pytest.raises(ConfigurationError, match=r"exists: .* add `overwrite`"):
         rows_of(path)
     assert other.read_text() == "mine"
-    assert parsed(written(path, may_replace=lambda file: file == other))[1][0] == "a"
-    made(other, "mine")
     assert parsed(written(path, overwrite=True))[1][0] == "a"
+    assert parsed(written(path))[1][0] == "a"
+    made(other, "mine")
+    with pytest.raises(ConfigurationError, match="exists: "):
+        rows_of(path)
+
+
+def test_a_file_with_answers_that_are_nowhere_else_is_replaced_by_its_run_alone(
+    tmp_path: Path,
+) -> None:
+    path = made(tmp_path / "r.csv", "text\na\n")
+    rows = rows_of(path, None, Target(keep=False))
+    for _ in range(2):
+        rows.with_columns(KINDS, answers())
+    for keep in (True, False):
+        with pytest.raises(ConfigurationError, match="exists: "):
+            rows_of(path, None, Target(keep=keep))
 
 
 def test_a_file_that_came_meanwhile_is_not_replaced(tmp_path: Path) -> None:
     rows = rows_of(made(tmp_path / "r.csv", "text\na\n"))
     other = made(tmp_path / "r-answers.csv", "mine")
-    with pytest.raises(ConfigurationError, match="exists, and no run wrote it"):
+    with pytest.raises(ConfigurationError, match="exists: "):
         rows.with_columns(KINDS, answers())
     assert other.read_text() == "mine"
     assert {each.name for each in tmp_path.iterdir()} == {"r.csv", "r-answers.csv"}

@@ -27,5 +27,10 @@ def test_a_secret_is_named_and_not_shown(text: str, what: str) -> None:
         check(text)
 
 
+def test_a_prompt_that_holds_a_secret_is_refused_as_such() -> None:
+    with pytest.raises(ConfigurationError, match="the prompt holds the key of a known"):
+        row_check([KEY])(f"Log in with {KEY}", "prompt")
+
+
 def test_other_rows_pass() -> None:
     row_check([KEY])("The hotel was clean: we liked it, and the key worked.")

@@ -21,7 +21,8 @@ from h2o_magic.tables.store.ledger_answers import LedgerAnswers, RunFacts
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path / "home"))
     session = Session(OpenAIBackend("http://127.0.0.1:9/v1"))  # nobody is asked
     session.configure(model="mock")
     yield session

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -62,23 +63,16 @@ def frames() -> dict[str, Any]:
     return {
         "pandas": pandas.DataFrame(columns),
         "polars": polars.DataFrame(columns),
-        "lazy": polars.LazyFrame(columns),
         "arrow": table,
-        "batch": table.to_batches()[0],
         "duckdb": duckdb.connect().from_arrow(table),
         "dicts": [{"text": text, "n": n} for n, text in enumerate(TEXTS, 1)],
-        "lists": columns,
         "geopandas": geopandas.GeoDataFrame(columns, geometry=[Point(0, 1)] * 3),
     }
 
 
 def dicts(table: Any) -> list[dict[str, Any]]:
     """Return any table as a list of dicts, with None for what is missing."""
-    if isinstance(table, polars.LazyFrame):
-        table = table.collect()
-    if isinstance(table, dict):
-        table = [dict(zip(table, row)) for row in zip(*table.values())]  # noqa: B905
-    elif isinstance(table, pandas.DataFrame):
+    if isinstance(table, pandas.DataFrame):
         table = table.astype(object).where(table.notna(), None).to_dict("records")
     elif hasattr(table, "to_arrow_table"):
         table = table.to_arrow_table().to_pylist()
@@ -128,8 +122,7 @@ def test_a_table_without_rows_has_the_columns_all_the_same(kind: str) -> None:
     found: Any = rows.with_columns(KINDS, _answers())
     assert dicts(found) == []
     if kind != "dicts":
-        found = found.collect() if kind == "lazy" else found
-        names = found if kind == "lists" else getattr(found, "column_names", None)
+        names = getattr(found, "column_names", None)
         assert set(KINDS) <= set(names or found.columns)
 
 
@@ -261,15 +254,6 @@ def test_a_frame_of_geopandas_stays_one() -> None:
     assert found.geometry.iloc[0] == Point(0, 1)
 
 
-@pytest.mark.parametrize("package", ["pandas", "polars"])
-def test_a_series_is_a_frame_of_one_column(package: str) -> None:
-    module: Any = {"pandas": pandas, "polars": polars}[package]
-    assert read(module.Series(TEXTS), "value") == [(text,) for text in TEXTS]
-    named = module.Series(TEXTS, name="t") if package == "pandas" else None
-    if named is not None:
-        assert list(given(named, {"answer": "text"}).columns) == ["t", "answer"]
-
-
 @pytest.mark.parametrize("kind", ["polars", "arrow", "duckdb"])
 @pytest.mark.parametrize(
     "values",
@@ -332,6 +316,8 @@ def test_what_is_no_dict_stands_in_a_column_of_its_own() -> None:
         {"value": "one", "answer": "fine"}
     ]
     assert read(numpy.array([1.5, 2.5]), "value") == [(1.5,), (2.5,)]
+    assert read(deque(TEXTS), "value", first=2) == [("one",), ("two",)]
+    assert read(polars.Series(TEXTS), "value") == [(text,) for text in TEXTS]
 
 
 @dataclass
@@ -352,6 +338,10 @@ def test_rows_need_not_have_the_same_columns() -> None:
 
 def test_a_generator_is_read_once() -> None:
     rows = rows_of({"text": text} for text in TEXTS)
+    assert rows.count is None
+    for _ in range(2):
+        batches = list(rows.batches(["text"]))
+        assert [text for batch in batches for (text,) in batch] == TEXTS
     assert rows.count == 3
     assert [row["text"] for row in dicts(rows.with_columns(KINDS, _answers()))] == TEXTS
 
@@ -363,14 +353,46 @@ def test_no_more_is_read_of_a_generator_than_asked_for() -> None:
     assert read(endless(), "value", first=3) == [("again",)] * 3
 
 
+def test_the_rows_of_an_iterator_are_read_as_batches_are_and_kept() -> None:
+    given_out: list[int] = []
+
+    def numbers() -> Iterator[dict[str, int]]:
+        for number in range(5000):
+            given_out.append(number)
+            yield {"n": number, "answer": number} if number > 2000 else {"n": number}
+
+    rows = rows_of(numbers())
+    batches = rows.batches(["n"])
+    seen = len(next(batches)) + len(next(batches))
+    assert len(given_out) == seen <= 1001
+    assert rows.names == ("n",)
+    table: Any = rows.with_columns({"answer": "text"}, repeat(("yes",)))
+    assert [row["n"] for row in table] == given_out == list(range(seen))
+    assert sum(map(len, rows.batches(["n"]))) == rows.count == 5000
+    assert rows.names == ("n", "answer")
+
+
+def test_an_iterator_that_breaks_off_keeps_what_it_gave() -> None:
+    def rows_and_a_stop() -> Iterator[str]:
+        yield from TEXTS
+        raise KeyboardInterrupt
+
+    rows = rows_of(rows_and_a_stop())
+    with pytest.raises(KeyboardInterrupt):
+        list(rows.batches(["value"]))
+    table: Any = rows.with_columns({"error": "text"}, repeat(("not asked",)))
+    assert [row["value"] for row in table] == TEXTS
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
         (5, "expected a table .* got int"),
         (b"bytes", "got bytes"),
         ("reviews", "got 'reviews'"),
-        ({"text": "one"}, "dict of lists"),
-        ({"a": [1], "b": []}, "a has 1, b has 0"),
+        ({"text": ["one"]}, r"got dict: give `pandas.DataFrame\(table\)`"),
+        (polars.LazyFrame(), r"got LazyFrame: give `table.collect\(\)`"),
+        (pyarrow.RecordBatch.from_pydict({}), "`pyarrow.Table.from_batches"),
         ("none.csv", "none.csv is not a file"),
     ],
 )

@@ -12,9 +12,12 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.backends.servers.known import KnownServers
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.conversation.session import Session
+from h2o_magic.errors import ConfigurationError
+from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import RunOptions
-from h2o_magic.tables.runner import prepare_job, run_job
+from h2o_magic.tables.runner import map_job, prepare_job, run_job
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.view import run_plain
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {
@@ -160,3 +163,60 @@ def test_a_budget_that_cannot_be_kept_ends_the_run(
     assert mapped.progress.state == "stopped"
     assert "does not say how many tokens" in mapped.progress.reason
     assert server.stats()["requests"] <= 8
+
+
+def test_rows_of_an_iterator_are_asked_while_it_is_read(
+    session: Session, server: RowsServer
+) -> None:
+    asked: list[int] = []
+
+    def reviews() -> Iterator[dict[str, object]]:
+        for row in rows(2100):
+            if row["id"] == 2050:
+                asked.append(int(server.stats()["requests"]))
+            yield row
+
+    mapped = run_job(prepare_job(session, reviews(), "Rate: {text}"))
+    assert asked[0] >= 900  # of the first batch; a server has some rows in hand
+    assert [row["id"] for row in mapped.table] == list(range(2100))  # type: ignore[attr-defined]
+    assert (len(mapped), mapped.progress.total) == (2100, 2100)
+
+
+def test_a_run_that_did_not_end_writes_its_file_only_when_asked(
+    session: Session, tmp_path: Path
+) -> None:
+    path, answers = tmp_path / "r.csv", tmp_path / "r-answers.csv"
+    path.write_text("text\n" + "one\ntwo\n" * 3 + "FAIL 1\nFAIL 2\n")
+    options = RunOptions(max_errors=0, width=1)
+    job = prepare_job(session, path, "{text}", options=options)
+    mapped = map_job(session, job, title="`r.csv`", name="rated")
+    assert mapped.progress.state == "failed"
+    assert "No file was written: rated.table writes the answers." in run_plain(mapped)
+    assert not answers.exists()
+    assert mapped.table == answers
+    assert answers.read_text().startswith("text,answer,error\none,Answer to: one,\n")
+    whole = map_job(session, prepare_job(session, path, "{text}"), title="`r.csv`")
+    assert "8 rows in " in run_plain(whole)
+    assert "FAIL 2,," in answers.read_text()
+
+
+def test_a_file_with_the_only_answers_is_not_replaced_by_the_next_run(
+    session: Session, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.csv"
+    path.write_text("text\none\nFAIL\n")
+    job = prepare_job(session, path, "{text}", options=RunOptions(keep=False))
+    mapped = map_job(session, job, title="`r.csv`")
+    again = mapped.again(failed=True)
+    assert again.table == tmp_path / "r-answers.csv"
+    with pytest.raises(ConfigurationError, match=r"r-answers\.csv exists: "):
+        prepare_job(session, path, "{text}")
+
+
+def test_a_secret_in_the_prompt_is_said_once_before_anything_is_asked(
+    session: Session, server: RowsServer
+) -> None:
+    check = row_check(["geheim-0123456789abcdef"])
+    with pytest.raises(ConfigurationError, match="the prompt holds the key of a known"):
+        prepare_job(session, rows(3), "geheim-0123456789abcdef {text}", check=check)
+    assert server.stats()["requests"] == 0

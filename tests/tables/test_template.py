@@ -53,6 +53,9 @@ def test_a_value_with_braces_means_nothing() -> None:
         ("{meta.more.deep}", "yes"),
         ("{price:.2f}", "1.50"),
         ("{price:>8.1f}", "     1.5"),
+        ("{price:.0%}", "150%"),
+        ("{meta['price']:.1f}", "2.0"),
+        ("{meta['}']}", "brace"),
         ("{name!r}", "'A'"),
         ("{when:%d.%m.%Y}", "02.01.2024"),
         ("{when.year}", "2024"),
@@ -65,7 +68,13 @@ def test_a_value_with_braces_means_nothing() -> None:
 )
 def test_what_may_follow_a_name(text: str, expected: str) -> None:
     row = {
-        "meta": {"lang": "en", "tags": ["x"], "more": {"deep": "yes"}},
+        "meta": {
+            "lang": "en",
+            "tags": ["x"],
+            "more": {"deep": "yes"},
+            "price": 2,
+            "}": "brace",
+        },
         "price": 1.5,
         "name": "A",
         "when": datetime.date(2024, 1, 2),
@@ -87,6 +96,8 @@ def test_what_may_follow_a_name(text: str, expected: str) -> None:
         "{sentiment + 1}",
         "{sentiment()}",
         "{sentiment.}",
+        "{sentiments}",
+        "{sentiment:rows}",
         "{}",
         "{other}",
         "{Sentiment}",

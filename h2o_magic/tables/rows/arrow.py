@@ -7,19 +7,16 @@ import importlib.util
 from typing import Any
 
 from h2o_magic.errors import ConfigurationError
-from h2o_magic.prompts.introspection import is_from
+from h2o_magic.tables.cells import json_texts
 from h2o_magic.tables.rows.base import Kind, Row
-from h2o_magic.tables.rows.frames import Added, FrameRows, is_same, json_texts
+from h2o_magic.tables.rows.frames import Added, FrameRows
 
 
 class ArrowRows(FrameRows):
-    """A table or a record batch."""
+    """A table; nested values that have no type in common are JSON texts."""
 
     def __init__(self, table: Any) -> None:
         self._arrow = importlib.import_module("pyarrow")
-        self._is_batch = is_from(table, "pyarrow", "RecordBatch")
-        if self._is_batch:
-            table = self._arrow.Table.from_batches([table])
         super().__init__(table, table.column_names, table.num_rows)
 
     def _column(self, place: int) -> Any:
@@ -29,8 +26,7 @@ class ArrowRows(FrameRows):
         return list(column.slice(start, count).to_pylist())
 
     def _taken(self, numbers: list[int]) -> Any:
-        taken = self._frame.take(self._arrow.array(numbers, self._arrow.int64()))
-        return self._of_its_kind(taken)
+        return self._frame.take(self._arrow.array(numbers, self._arrow.int64()))
 
     def _piece(self, values: Row, kind: Kind) -> Any:
         if kind == "object":
@@ -41,7 +37,7 @@ class ArrowRows(FrameRows):
         table = self._frame
         for name, (kind, pieces) in added.items():
             table = table.append_column(name, self._whole(kind, pieces))
-        return self._of_its_kind(table)
+        return table
 
     def _whole(self, kind: Kind, pieces: list[Any]) -> Any:
         arrow = self._arrow
@@ -49,20 +45,9 @@ class ArrowRows(FrameRows):
             return arrow.chunked_array(pieces, arrow_type(arrow, kind))
         values = [value for piece in pieces for value in piece]
         try:
-            column = arrow.array(values)
+            return arrow.array(values)
         except (arrow.ArrowException, TypeError, OverflowError):
-            column = None  # lists and objects that have no type in common
-        if column is None or not is_same(column.to_pylist(), values):
             return arrow.array(json_texts(values), arrow.string())
-        return column
-
-    def _of_its_kind(self, table: Any) -> Any:
-        if not self._is_batch:
-            return table
-        batches = table.combine_chunks().to_batches()
-        if batches:
-            return batches[0]
-        return self._arrow.RecordBatch.from_pylist([], schema=table.schema)
 
 
 class DuckDBRows(ArrowRows):
@@ -77,15 +62,6 @@ class DuckDBRows(ArrowRows):
         self._types = dict(zip(relation.columns, map(str, relation.types), strict=True))
         read = getattr(relation, "to_arrow_table", None) or relation.fetch_arrow_table
         super().__init__(read())
-
-    def take(self, numbers: Any) -> DuckDBRows:
-        taken = object.__new__(DuckDBRows)
-        taken.__dict__.update(self.__dict__, count=len(numbers))
-        taken._frame = self._taken(list(numbers))
-        return taken
-
-    def _of_its_kind(self, table: Any) -> Any:
-        return table
 
     def _joined(self, added: Added) -> object:
         h2o_magic_rows = super()._joined(added)  # found by this name in the query

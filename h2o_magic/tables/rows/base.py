@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol, TypeAlias, runtime_checkable
-
-from h2o_magic.tables.rows.target import Target
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Literal, TypeAlias
 
 #: What the values of a column are; all may be missing (None).
 Kind: TypeAlias = Literal["text", "integer", "number", "boolean", "object"]
@@ -18,19 +17,19 @@ Row: TypeAlias = tuple[object, ...]
 BATCH = 1000
 
 
-@runtime_checkable
-class Rows(Protocol):
+class Rows(ABC):
     """A table, or its first rows.
 
     `names` are the names of its columns, as text, in order. `count` is the number of
-    rows; None if that is not known before they are read. `target` is the file that
-    `with_columns` writes; None if it gives a table in memory.
+    rows; None if that is not known before they are read. What `is_file` has a
+    `with_columns` that writes a file.
     """
 
     names: tuple[str, ...]
     count: int | None
-    target: Target | None = None
+    is_file = False
 
+    @abstractmethod
     def batches(self, columns: Sequence[str]) -> Iterator[list[Row]]:
         """Yield the rows in order, some at a time: the values of these columns.
 
@@ -38,6 +37,7 @@ class Rows(Protocol):
         row that cannot be read has `Unreadable` ones.
         """
 
+    @abstractmethod
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         """Return the rows with more columns, as the kind of table that they are.
 
@@ -45,5 +45,13 @@ class Rows(Protocol):
         the rows; it may have more than there are rows.
         """
 
+    @abstractmethod
     def take(self, numbers: Sequence[int]) -> Rows:
         """Return some rows, by their numbers from 0; of a file, these numbers alone."""
+
+
+def free_name(name: str, names: Collection[str]) -> str:
+    """Return a name that is none of `names`: with ``_answer`` behind it if need be."""
+    while name in names:
+        name += "_answer"
+    return name

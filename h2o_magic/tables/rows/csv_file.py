@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TextIO
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.cells import as_text, well_formed
 from h2o_magic.tables.rows.base import Kinds, Row
-from h2o_magic.tables.rows.target import Target
-from h2o_magic.tables.rows.text_file import Record, TextFileRows, is_utf8
+from h2o_magic.tables.rows.files import Target
+from h2o_magic.tables.rows.text_file import Record, TextFileRows
 
 #: What stands between the fields of files that are called .csv.
 _DELIMITERS = ",;\t"
@@ -42,8 +42,6 @@ class CsvRows(TextFileRows):
                 f"{self._path} has columns of the same name: give a target that is a "
                 "CSV file, too"
             )
-        self._quotes_all = True
-        self._quotes_all = self._header.rstrip("\r\n") == self._line(header)
         return self._names, super()._look()[1]
 
     def _records(self) -> Generator[Record, None, None]:
@@ -59,7 +57,7 @@ class CsvRows(TextFileRows):
         problem = ""
         if len(cells) != len(names):
             problem = f"expected {len(names)} fields, got {len(cells)}"
-        elif not is_utf8(text):
+        elif well_formed(text) != text:
             problem = "it is not UTF-8"
         elif text.count('"') % 2 and not _is_closed(text, self._delimiter):
             problem = "a quote is not closed"
@@ -73,12 +71,7 @@ class CsvRows(TextFileRows):
         problem = f"line {line:,} cannot be read: {problem}"
         return Record(self._line(cells), whole, problem)
 
-    def _goes_to_its_kind(self) -> bool:
-        return self.target.file.suffix.lower() == self._path.suffix.lower()
-
-    def _write(
-        self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
-    ) -> None:
+    def _write(self, part: Path, kinds: Kinds, answers: Iterator[Row]) -> None:
         with self._path.open("rb") as source:
             has_mark = source.read(3) == b"\xef\xbb\xbf"
         encoding = "utf-8-sig" if has_mark else "utf-8"
@@ -88,7 +81,7 @@ class CsvRows(TextFileRows):
             names, end = _split(self._header)
             end = end or "\n"
             file.write(self._joined(names, list(kinds)) + end)
-            for record, values in rows:
+            for record, values in zip(self._rows(), answers, strict=False):
                 text, _ = _split(record.text)
                 file.write(self._joined(text, values) + end)
 
@@ -99,10 +92,7 @@ class CsvRows(TextFileRows):
     def _line(self, cells: Sequence[object]) -> str:
         """Return cells as they are written, without the end of the line."""
         # What `write` returns is returned by `writerow`.
-        quoting: Literal[0, 1] = (
-            csv.QUOTE_ALL if self._quotes_all else csv.QUOTE_MINIMAL
-        )
-        writer = csv.writer(_Echo(), delimiter=self._delimiter, quoting=quoting)
+        writer = csv.writer(_Echo(), delimiter=self._delimiter)
         return str(writer.writerow(cells)).removesuffix("\r\n")
 
     def _parsed(self, file: TextIO) -> Iterator[tuple[list[str], str, int]]:

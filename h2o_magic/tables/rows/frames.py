@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import json
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from itertools import islice
 from typing import Any
 
 from h2o_magic.prompts.introspection import is_from
+from h2o_magic.tables.cells import json_texts
 from h2o_magic.tables.rows.base import BATCH, Kind, Kinds, Row, Rows
-from h2o_magic.tables.rows.records import VALUE
 
 #: Rows of a piece of a new column: few enough to be nothing, and many enough that
 #: pieces need not be copied together.
@@ -45,7 +45,10 @@ class FrameRows(Rows):
         return self._joined(added)
 
     def take(self, numbers: Sequence[int]) -> FrameRows:
-        return type(self)(self._taken(list(numbers)))  # type: ignore[call-arg]
+        taken = copy(self)
+        taken._frame = self._taken(list(numbers))
+        taken.count = len(numbers)
+        return taken
 
     @abstractmethod
     def _column(self, place: int) -> Any:
@@ -69,11 +72,9 @@ class FrameRows(Rows):
 
 
 class PandasRows(FrameRows):
-    """A frame or a series of pandas or geopandas."""
+    """A frame of pandas or geopandas."""
 
     def __init__(self, frame: Any) -> None:
-        if is_from(frame, "pandas", "Series"):
-            frame = frame.to_frame(VALUE if frame.name is None else frame.name)
         # Columns that are added to it meanwhile are none of the run's.
         names = [_name(label) for label in frame.columns]
         super().__init__(frame.copy(deep=False), names, len(frame))
@@ -121,14 +122,9 @@ def _name(label: object) -> object:
 
 
 class PolarsRows(FrameRows):
-    """A frame, a lazy one or a series of polars; a lazy one is collected once."""
+    """A frame of polars; nested values that it cannot hold are JSON texts."""
 
     def __init__(self, frame: Any) -> None:
-        self._is_lazy = is_from(frame, "polars", "LazyFrame")
-        if self._is_lazy:
-            frame = frame.collect()
-        elif is_from(frame, "polars", "Series"):
-            frame = frame.to_frame(frame.name or VALUE)
         super().__init__(frame, frame.columns, frame.height)
         self._polars = polars = importlib.import_module("polars")
         self._dtypes: dict[Kind, object] = {
@@ -145,8 +141,7 @@ class PolarsRows(FrameRows):
         return list(column.slice(start, count).to_list())
 
     def _taken(self, numbers: list[int]) -> Any:
-        frame = self._frame[numbers]
-        return frame.lazy() if self._is_lazy else frame
+        return self._frame[numbers]
 
     def _piece(self, values: Row, kind: Kind) -> Any:
         if kind == "object":
@@ -158,8 +153,7 @@ class PolarsRows(FrameRows):
             self._whole(kind, pieces).alias(name)
             for name, (kind, pieces) in added.items()
         ]
-        frame = self._frame.with_columns(columns)
-        return frame.lazy() if self._is_lazy else frame
+        return self._frame.with_columns(columns)
 
     def _whole(self, kind: Kind, pieces: list[Any]) -> Any:
         if kind != "object":
@@ -169,29 +163,6 @@ class PolarsRows(FrameRows):
             column = self._polars.Series(values)
         except Exception:  # lists and objects that have no type in common
             column = None
-        if column is None or not is_same(column.to_list(), values):
+        if column is None or column.to_list() != values:  # it drops fields
             return self._polars.Series(json_texts(values), dtype=self._polars.String)
         return column
-
-
-def is_same(found: object, given: object) -> bool:
-    """Return whether a package has kept a value whole; it may add missing fields."""
-    if isinstance(given, dict):
-        return isinstance(found, dict) and all(
-            is_same(found.get(key), given.get(key)) for key in {*found, *given}
-        )
-    if isinstance(given, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(given)
-            and all(map(is_same, found, given))
-        )
-    return found == given and isinstance(found, bool) == isinstance(given, bool)
-
-
-def json_texts(values: Sequence[object]) -> list[str | None]:
-    """Return values as JSON texts, for a column that has no type for them."""
-    return [
-        None if value is None else json.dumps(value, ensure_ascii=False)
-        for value in values
-    ]

@@ -7,12 +7,10 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 
-from h2o_magic.tables.rows.base import Kinds, Row
+from h2o_magic.tables.cells import as_json, well_formed
+from h2o_magic.tables.rows.base import Kinds, Row, free_name
 from h2o_magic.tables.rows.records import VALUE
-from h2o_magic.tables.rows.text_file import Record, TextFileRows, is_utf8
-from h2o_magic.tables.rows.writers import as_json
-
-_ENDINGS = (".jsonl", ".ndjson")
+from h2o_magic.tables.rows.text_file import Record, TextFileRows
 
 
 class JsonLinesRows(TextFileRows):
@@ -26,24 +24,19 @@ class JsonLinesRows(TextFileRows):
                 if line.strip():
                     yield _record(line.strip(), number)
 
-    def _goes_to_its_kind(self) -> bool:
-        return self.target.file.suffix.lower() in _ENDINGS
-
     def _all_names(self) -> tuple[str, ...]:
         with closing(self._rows()) as records:
             return tuple(dict.fromkeys(n for record in records for n in record.cells))
 
-    def _write(
-        self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
-    ) -> None:
+    def _write(self, part: Path, kinds: Kinds, answers: Iterator[Row]) -> None:
         with part.open(
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         ) as file:
-            for record, values in rows:
-                added: dict[str, object] = {}
-                for name, value in zip(kinds, values, strict=True):
-                    added[_free(name, record)] = value
-                file.write(f"{_with_fields(record.text, as_json(added))}\n")
+            for record, values in zip(self._rows(), answers, strict=False):
+                # Later rows may have names that the first ones have not.
+                names = [free_name(name, record.cells) for name in kinds]
+                added = as_json(dict(zip(names, values, strict=True)))
+                file.write(f"{_with_fields(record.text, added)}\n")
 
 
 def _record(line: str, number: int) -> Record:
@@ -56,16 +49,9 @@ def _record(line: str, number: int) -> Record:
         return Record(own, {"line": line}, problem)
     if not isinstance(value, dict):
         line, value = f'{{"{VALUE}": {line}}}', {VALUE: value}
-    if is_utf8(line):
+    if well_formed(line) == line:
         return Record(line, value)
     return Record(line, value, f"line {number:,} cannot be read: it is not UTF-8")
-
-
-def _free(name: str, record: Record) -> str:
-    """Return a name that a row has not yet: later ones may have more than the first."""
-    while name in record.cells:
-        name += "_answer"
-    return name
 
 
 def _with_fields(text: str, added: str) -> str:

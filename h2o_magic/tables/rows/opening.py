@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -13,20 +13,26 @@ from h2o_magic.prompts.introspection import is_from
 from h2o_magic.tables.rows.arrow import ArrowRows, DuckDBRows
 from h2o_magic.tables.rows.base import Rows
 from h2o_magic.tables.rows.csv_file import CsvRows
+from h2o_magic.tables.rows.files import Target
 from h2o_magic.tables.rows.frames import PandasRows, PolarsRows
 from h2o_magic.tables.rows.json_lines import JsonLinesRows
-from h2o_magic.tables.rows.parquet_file import ParquetRows
-from h2o_magic.tables.rows.records import Columns, Records
-from h2o_magic.tables.rows.target import Target
+from h2o_magic.tables.rows.parquet import ParquetRows
+from h2o_magic.tables.rows.records import Records
 
-_READERS: tuple[tuple[str, tuple[str, ...], Callable[[Any], Rows]], ...] = (
-    ("pandas", ("DataFrame", "Series"), PandasRows),
-    ("polars", ("DataFrame", "LazyFrame", "Series"), PolarsRows),
-    ("pyarrow", ("Table", "RecordBatch"), ArrowRows),
-    ("duckdb", ("DuckDBPyRelation",), DuckDBRows),
+_READERS: tuple[tuple[str, str, Callable[[Any], Rows]], ...] = (
+    ("pandas", "DataFrame", PandasRows),
+    ("polars", "DataFrame", PolarsRows),
+    ("pyarrow", "Table", ArrowRows),
+    ("duckdb", "DuckDBPyRelation", DuckDBRows),
 )
-#: Tables elsewhere: what brings them here.
-_ELSEWHERE = {"dask": ".compute()", "pyspark": ".toPandas()"}
+#: What is none yet: its package, its type, and what makes a table of it.
+_OTHERS = (
+    ("builtins", "dict", "pandas.DataFrame(table)"),
+    ("dask", "", "table.compute()"),
+    ("polars", "LazyFrame", "table.collect()"),
+    ("pyarrow", "RecordBatch", "pyarrow.Table.from_batches([table])"),
+    ("pyspark", "", "table.toPandas()"),
+)
 _FILES: Mapping[str, Callable[[Path, int | None, Target], Rows]] = {
     ".csv": CsvRows,
     ".tsv": CsvRows,
@@ -46,8 +52,8 @@ def rows_of(
     ----------
     table
         A frame (pandas, polars, Arrow), a relation of DuckDB, a list of dicts or of
-        texts, a dict of lists, any other iterable, which is read now, or the path of a
-        CSV, TSV, JSON Lines or Parquet file.
+        texts, any other iterable, which is read as the run goes, or the path of a CSV,
+        TSV, JSON Lines or Parquet file.
     first : int or None
         How many rows count; None for all.
     target : Target or None
@@ -67,15 +73,9 @@ def rows_of(
             "only a file's rows go to a file: leave `to` out, and write the table "
             "that the run gives"
         )
-    for package, names, reader in _READERS:
-        if is_from(table, package, *names):
+    for package, name, reader in _READERS:
+        if is_from(table, package, name):
             return reader(_first(table, first))
-    for package, hint in _ELSEWHERE.items():
-        if is_from(table, package):
-            raise ConfigurationError(
-                f"a {type(table).__name__} of {package} is not in this process: give "
-                f"`table{hint}`"
-            )
     return _of_values(table, first)
 
 
@@ -89,22 +89,20 @@ def _of_file(path: Path, first: int | None, target: Target) -> Rows:
 
 
 def _first(table: Any, first: int | None) -> Any:
-    if first is None:
-        return table
-    if is_from(table, "pyarrow"):
-        return table.slice(0, first)
-    return table.limit(first) if is_from(table, "duckdb") else table.head(first)
+    if is_from(table, "duckdb"):
+        return table if first is None else table.limit(first)
+    return table[:first]
 
 
 def _of_values(table: object, first: int | None) -> Rows:
-    if isinstance(table, Mapping):
-        if not all(isinstance(values, list | tuple) for values in table.values()):
-            raise ConfigurationError(
-                "expected a dict of lists, one a column, got a dict of other values"
-            )
-        return Columns({name: values[:first] for name, values in table.items()})
-    if isinstance(table, bytes | bytearray) or not isinstance(table, Iterable):
-        kind = type(table).__name__
-        raise ConfigurationError(f"expected a table ({_EXPECTED}), got {kind}")
+    kind, hint = type(table).__name__, ""
+    for package, name, made in _OTHERS:
+        if is_from(table, package, *filter(None, [name])):
+            hint = f": give `{made}`"
+    is_bytes = isinstance(table, bytes | bytearray)
+    if hint or is_bytes or not isinstance(table, Iterable):
+        raise ConfigurationError(f"expected a table ({_EXPECTED}), got {kind}{hint}")
     values = getattr(table, "tolist", lambda: table)()  # an array's own values
-    return Records(list(islice(values, first)))
+    if isinstance(values, Sequence):
+        return Records(list(islice(values, first)))
+    return Records(islice(values, first))

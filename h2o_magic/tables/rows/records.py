@@ -1,32 +1,50 @@
-"""Rows that are values of Python: a list of dicts, or a dict of lists."""
+"""Rows that are values of Python: a list of dicts, or whatever can be iterated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from h2o_magic.errors import ConfigurationError
 from h2o_magic.prompts.introspection import named_parts
 from h2o_magic.tables.rows.base import BATCH, Kinds, Row, Rows
 
 #: The column of rows that are no records.
 VALUE = "value"
+#: Seconds after which the rows so far are a batch: some iterators wait for theirs.
+_PATIENCE = 0.1
 
 
 class Records(Rows):
-    """A list of dicts, or of other records; what else there is has a column `value`."""
+    """Dicts, or other records; what else there is has a column `value`.
 
-    def __init__(self, rows: Sequence[object]) -> None:
-        self._rows = [_record(row) for row in rows]
-        self._labels = tuple(dict.fromkeys(key for row in self._rows for key in row))
-        self.names = tuple(map(str, self._labels))
-        self.count = len(self._rows)
+    An iterator is read as a run goes, and its rows are kept. Its columns are those of
+    its first row, until more are read.
+    """
+
+    def __init__(self, rows: Iterable[object]) -> None:
+        self._rows: list[Mapping[object, object]] = []
+        self._labels: dict[object, None] = {}
+        self._unread = iter(rows)
+        self.names = ()
+        self.count = None
+        if isinstance(rows, Sequence):
+            while self.count is None:
+                self._read(BATCH)
+        else:
+            self._read(1)
 
     def batches(self, columns: Sequence[str]) -> Iterator[list[Row]]:
-        labels = [self._labels[self.names.index(name)] for name in columns]
-        for start in range(0, len(self._rows), BATCH):
+        known = list(self._labels)
+        labels = [known[self.names.index(name)] for name in columns]
+        start = 0
+        while True:
+            if start == len(self._rows) and self.count is None:
+                self._read(BATCH)
             some = self._rows[start : start + BATCH]
-            values = [[row.get(label) for row in some] for label in labels]
-            yield list(zip(*values, strict=True))
+            if not some:
+                return
+            yield [tuple(row.get(label) for label in labels) for row in some]
+            start += len(some)
 
     def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
         return [
@@ -37,40 +55,21 @@ class Records(Rows):
     def take(self, numbers: Sequence[int]) -> Records:
         return Records([self._rows[number] for number in numbers])
 
+    def _read(self, most: int) -> None:
+        """Read some rows, one at least; count them if these are the last."""
+        until = time.monotonic() + _PATIENCE
+        for number, row in enumerate(self._unread, start=1):
+            self._keep(_record(row))
+            if number == most or time.monotonic() > until:
+                return
+        self.count = len(self._rows)
 
-class Columns(Rows):
-    """A dict of lists, each of them a column."""
-
-    def __init__(self, columns: Mapping[object, Sequence[object]]) -> None:
-        lengths = {str(name): len(values) for name, values in columns.items()}
-        if len(set(lengths.values())) > 1:
-            found = ", ".join(f"{name} has {size:,}" for name, size in lengths.items())
-            raise ConfigurationError(f"expected columns of one length: {found}")
-        self._columns = {name: list(values) for name, values in columns.items()}
-        self.names = tuple(lengths)
-        self.count = next(iter(lengths.values()), 0)
-
-    def batches(self, columns: Sequence[str]) -> Iterator[list[Row]]:
-        lists = list(self._columns.values())
-        chosen = [lists[self.names.index(name)] for name in columns]
-        for start in range(0, self.count, BATCH):
-            some = [values[start : start + BATCH] for values in chosen]
-            yield list(zip(*some, strict=True))
-
-    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
-        added: dict[object, list[object]] = {name: [] for name in kinds}
-        for _, values in zip(range(self.count), answers, strict=False):
-            for column, value in zip(added.values(), values, strict=True):
-                column.append(value)
-        return {**self._columns, **added}
-
-    def take(self, numbers: Sequence[int]) -> Columns:
-        return Columns(
-            {
-                name: [values[number] for number in numbers]
-                for name, values in self._columns.items()
-            }
-        )
+    def _keep(self, record: Mapping[object, object]) -> None:
+        self._rows.append(record)
+        known = len(self._labels)
+        self._labels.update(dict.fromkeys(record))
+        if len(self._labels) > known:
+            self.names = tuple(map(str, self._labels))
 
 
 def _record(row: object) -> Mapping[object, object]:

@@ -11,11 +11,8 @@ from typing import NamedTuple
 
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.cells import Unreadable
-from h2o_magic.tables.rows.base import BATCH, Kinds, Row, Rows
-from h2o_magic.tables.rows.records import Records
-from h2o_magic.tables.rows.snapshot import Snapshot
-from h2o_magic.tables.rows.target import Target
-from h2o_magic.tables.rows.writers import open_writer
+from h2o_magic.tables.rows.base import BATCH, Row
+from h2o_magic.tables.rows.files import FileRows, Target
 
 #: Characters by which a file's names are found; the rows of a shorter one are counted.
 _LOOKED_AT = 16 * 1024**2
@@ -32,16 +29,12 @@ class Record(NamedTuple):
     problem: str = ""
 
 
-class TextFileRows(Rows):
+class TextFileRows(FileRows):
     """A text file, of which only the row at hand is in memory."""
 
-    target: Target
-
     def __init__(self, path: Path, first: int | None, target: Target) -> None:
-        self._path = path
+        super().__init__(path, target)
         self._first = first
-        self.target = target
-        self._snapshot = Snapshot(path)
         self._check_encoding()
         self.names, self.count = self._look()
 
@@ -49,49 +42,21 @@ class TextFileRows(Rows):
         with closing(self._rows()) as records:
             while some := list(islice(records, BATCH)):
                 yield [_values(record, columns) for record in some]
-        self._snapshot.check()
-
-    def with_columns(self, kinds: Kinds, answers: Iterator[Row]) -> object:
-        self._snapshot.check()
-        with self.target.written() as part, closing(self._rows()) as records:
-            if self._goes_to_its_kind():
-                self._write(part, kinds, zip(records, answers, strict=False))
-            else:
-                self._convert(part, kinds, zip(records, answers, strict=False))
-            self._snapshot.check()
-        return self.target.file
-
-    def take(self, numbers: Sequence[int]) -> Records:
-        return Records([{"row": number} for number in numbers])
+        self._check_unchanged()
 
     @abstractmethod
     def _records(self) -> Generator[Record, None, None]:
         """Yield all rows."""
 
-    @abstractmethod
-    def _goes_to_its_kind(self) -> bool:
-        """Return whether the target is a file of the same kind."""
+    def _rows(self) -> Generator[Record, None, None]:
+        yield from islice(self._records(), self._first)
 
-    @abstractmethod
-    def _write(
-        self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
-    ) -> None:
-        """Write rows with new columns, and leave all else in them as it stands."""
-
-    def _convert(
-        self, part: Path, kinds: Kinds, rows: Iterator[tuple[Record, Row]]
-    ) -> None:
+    def _cells(self) -> tuple[Sequence[str], Iterator[Sequence[object]]]:
         names = self._all_names()
-        ending = self.target.file.suffix.lower()
-        with open_writer(part, ending, names, kinds) as write:
-            for record, values in rows:
-                write([record.cells.get(name) for name in names], values)
+        return names, ([row.cells.get(name) for name in names] for row in self._rows())
 
     def _all_names(self) -> tuple[str, ...]:
         return self.names
-
-    def _rows(self) -> Generator[Record, None, None]:
-        yield from islice(self._records(), self._first)
 
     def _look(self) -> tuple[tuple[str, ...], int | None]:
         """Return the names of columns, and the number of rows in a short file."""
@@ -128,14 +93,3 @@ def _values(record: Record, columns: Sequence[str]) -> Row:
     if record.problem:
         return (Unreadable(record.problem),) * len(columns)
     return tuple(record.cells.get(name) for name in columns)
-
-
-def is_utf8(text: str) -> bool:
-    """Return whether a text was read of bytes that are UTF-8."""
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
