@@ -46,7 +46,8 @@ class MappedTable:
     rows : int
         How many rows were read.
     notes : tuple of str
-        What was not put into the prompt as it was typed, one line each.
+        What was not put into the prompt as it was typed, and which of several servers
+        were left out, one line each.
     is_file : bool
         Whether the table is a file, which a run that ends has written.
     mask : callable
@@ -64,7 +65,8 @@ class MappedTable:
         self.progress = progress
         self.name = ""
         self.rows = len(keys) // KEY
-        self.notes = job.notes
+        out = progress.left_out.items()
+        self.notes = (*job.notes, *(f"{name} was left out: {why}" for name, why in out))
         self.mask = job.mask
         self.is_file = getattr(job.rows, "target", None) is not None
         self._run = run
