@@ -21,6 +21,7 @@ from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.prompts.secrets.scan import masked
 from h2o_magic.tables.executors import Ticket
 from h2o_magic.tables.executors.threads import Inbox, StoppableAsker, Threads
 from h2o_magic.tables.row_requests import RowRequests
@@ -117,10 +118,11 @@ def refused_here(tickets: Sequence[Ticket], error: Exception) -> list[Outcome]:
 
 def lost(tickets: Sequence[Ticket], why: str) -> list[Outcome]:
     """Return that rows got lost with the worker that had them."""
-    failure = RowFailure(f"the row got lost with its worker: {why}", "lost")
-    return [Outcome(number, failure) for number, _ in tickets]
+    message = f"the row got lost with its worker: {masked(why)}"
+    return [Outcome(number, RowFailure(message, "lost")) for number, _ in tickets]
 
 
 def refused(tickets: Sequence[Ticket], message: str) -> list[Outcome]:
     """Return that these rows cannot be asked, nor any others."""
-    return [Outcome(number, RowFailure(message, "run"), 0) for number, _ in tickets]
+    failure = RowFailure(masked(message), "run")
+    return [Outcome(number, failure, requests=0) for number, _ in tickets]
