@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -20,7 +20,7 @@ class Serving:
 
     `place` returns where another process finds it; None for the local one, and for a
     backend that a program made. `members` are the servers, where several share the
-    questions.
+    questions: this one, the first of them, and those that stand in for it.
     """
 
     name: str
@@ -28,12 +28,6 @@ class Serving:
     local: bool = False
     place: Callable[[], KnownServer | None] = lambda: None
     members: tuple[Serving, ...] = ()
-
-    @classmethod
-    def shared(cls, members: Sequence[Serving]) -> Serving:
-        """Return several servers as one, which has the same name in any order."""
-        name = ", ".join(sorted(member.name for member in members))
-        return cls(name, members[0].backend, members=tuple(members))
 
 
 class Answering(Protocol):

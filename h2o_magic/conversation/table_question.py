@@ -63,8 +63,9 @@ def table_question(
 ) -> TableQuestion:
     """Prepare a question for all rows; with `folder`, as the setting `replay` says.
 
-    It is prepared with the first of several `servers`, which share the rows. Raises
-    what :func:`~h2o_magic.conversation.prepare.prepare` does.
+    Of several `servers`, the first is the one that counts: the question is prepared
+    with it, and keys have its name or address, whichever of them answers. Raises what
+    :func:`~h2o_magic.conversation.prepare.prepare` does.
     """
     question = replace(question, history=False)
     if not folder:
@@ -78,7 +79,8 @@ def table_question(
         prepared = prepare(question, record, answering)
     serving = connection.serving()
     if len(connections) > 1:
-        serving = Serving.shared([each.serving() for each in connections])
+        members = tuple(each.serving() for each in connections)
+        serving = replace(serving, members=members)
     replayed = connection.replays.replayed(question.replay, serving.name)
     model = replayed.shortened(prepared.request.model)
     asked = question, prepared.request, prepared.notes, serving
@@ -91,8 +93,6 @@ def table_question(
 
 def _identity(serving: Serving) -> str:
     """Return what a server is, by its address: names are given anew."""
-    if serving.members:
-        return ", ".join(sorted(map(_identity, serving.members)))
     if serving.local:
         return serving.name
     known = serving.place()

@@ -41,7 +41,8 @@ class MappedTable:
     rows : int
         How many rows were read.
     notes : tuple of str
-        What was not put into the prompt as it was typed, one line each.
+        What was not put into the prompt as it was typed, and which of several servers
+        were left out, one line each.
     is_file : bool
         Whether the table is a file: written at the end of a run, else by `table`.
     mask : callable
@@ -58,7 +59,8 @@ class MappedTable:
     ) -> None:
         self.progress = progress
         self.name = ""
-        self.notes = job.notes
+        out = progress.left_out.items()
+        self.notes = (*job.notes, *(f"{name} was left out: {why}" for name, why in out))
         self.mask = job.mask
         self.is_file = job.rows.is_file
         self._run = run

@@ -158,7 +158,7 @@ def run_job(
     refuse = store.refuse
     options = job.options
     try:
-        executor, pace = open_executor(job)
+        executor, pace = open_executor(job, progress)
     except BaseException as error:
         progress.end("failed", str(error))
         store.flush(progress)

@@ -46,7 +46,9 @@ class RunTurn:
         self.question = asked = job.asked.question
         self._session = session
         self._progress = progress
-        self._server = job.asked.serving.name
+        serving = job.asked.serving
+        servers = serving.members or (serving,)
+        self._server = ", ".join(server.name for server in servers)
         self._record = record = session.record
         question = f"{job.template.text}\n\nFor each row of {title}."
         cell = session.cell_key(asked.thread)

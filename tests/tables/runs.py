@@ -21,6 +21,7 @@ def asked(
     key_env: str = "",
     prompt: str = "Rate: {text}",
     tell: Any = lambda _progress: None,
+    keep: bool = False,
     **options: Any,
 ) -> MappedTable:
     """Ask a table's rows of servers, which a new session connects to first."""
@@ -32,7 +33,7 @@ def asked(
         ]
         session.configure(model="mock")
         shared = tuple(names) if len(names) > 1 else ()
-        given = RunOptions(keep=False, servers=shared, **options)
+        given = RunOptions(keep=keep, servers=shared, **options)
         job = prepare_job(session, table, prompt, options=given)
         return run_job(job, tell)
     finally:

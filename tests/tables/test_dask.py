@@ -88,7 +88,9 @@ def test_an_interrupted_run_cancels_its_leases(server: RowsServer, client: Any) 
     assert server.stats()["requests"] <= WIDTH
 
 
-def test_no_row_is_lost_with_a_worker(server: RowsServer, client: Any) -> None:
+def test_no_row_is_lost_with_a_worker_nor_at_a_stop(
+    server: RowsServer, client: Any
+) -> None:
     server.configure(delay=0.02)
     killed: list[int] = []
 
@@ -97,7 +99,13 @@ def test_no_row_is_lost_with_a_worker(server: RowsServer, client: Any) -> None:
             killed.extend(client.run(os.getpid).values())
             os.kill(killed[0], signal.SIGKILL)
 
-    mapped = asked(texts(300), server, executor=client, width=WIDTH, tell=kill)
+        if progress.done >= 150:
+            raise KeyboardInterrupt
+
+    options = {"executor": client, "width": WIDTH, "keep": True}
+    mapped = asked(texts(300), server, tell=kill, **options)
+    assert mapped.progress.state == "stopped"
     assert killed
-    assert answers(mapped) == expected(300)
-    assert 300 <= server.stats()["requests"] <= 300 + WIDTH
+    assert answers(asked(texts(300), server, **options)) == expected(300)
+    # In flight at the worker, and at the stop.
+    assert 300 <= server.stats()["requests"] <= 300 + 2 * WIDTH

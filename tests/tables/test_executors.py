@@ -12,6 +12,7 @@ from contextlib import closing
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import psutil
@@ -110,6 +111,21 @@ def test_a_pool_of_processes_asks_all_rows_once(
     assert server.stats()["requests"] == 61
 
 
+def test_of_a_run_that_was_stopped_only_rows_in_flight_are_asked_again(
+    server: RowsServer, processes: Executor
+) -> None:
+    server.configure(delay=0.1)
+    first = partial(asked, texts(200), server, executor=processes, keep=True, width=16)
+
+    def stop(progress: Progress) -> None:
+        if progress.done >= 40:
+            raise KeyboardInterrupt
+
+    assert first(tell=stop).progress.state == "stopped"
+    assert answers(first()) == expected(200)
+    assert 200 <= server.stats()["requests"] <= 200 + 16
+
+
 def test_a_key_is_read_where_the_worker_runs(
     server: RowsServer, monkeypatch: pytest.MonkeyPatch, processes: Executor
 ) -> None:
@@ -190,6 +206,17 @@ def test_a_pool_whose_worker_died_ends_the_run_and_keeps_what_came(
     assert mapped.progress.state == "failed"
     assert "make a new one" in mapped.progress.reason
     assert 8 <= len([each for each in answers(mapped) if each]) < 400
+
+
+class _Broken(Executor):
+    def submit(self, *_: object, **__: object) -> Any:
+        raise RuntimeError("no scheduler for Bearer sk-proj-9fK2mQ7xVbT4nLw8RzYc1dHs")
+
+
+def test_no_key_is_in_what_an_executor_raises(server: RowsServer) -> None:
+    reason = asked(texts(5), server, executor=_Broken()).progress.reason
+    assert "make a new one" in reason
+    assert "sk-proj" not in reason
 
 
 @pytest.mark.parametrize("executor", ["spark", 3, "dask"])

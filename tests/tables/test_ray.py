@@ -131,7 +131,7 @@ def test_an_interrupt_ends_the_actors(server: RowsServer, cluster: Any) -> None:
     assert asked_by_ray(50, server, tell=stop).progress.state == "stopped"
 
 
-def test_no_row_is_lost_with_an_actor_or_a_node(
+def test_no_row_is_lost_with_an_actor_or_a_node_nor_at_a_stop(
     server: RowsServer, cluster: Any
 ) -> None:
     server.configure(delay=0.02)
@@ -145,9 +145,15 @@ def test_no_row_is_lost_with_an_actor_or_a_node(
             done.append("node")
             cluster.remove_node(cluster.worker_nodes.copy().pop(), allow_graceful=False)
 
-    mapped = asked_by_ray(2000, server, width=WIDTH, tell=kill)
+        if progress.done >= 1500:
+            raise KeyboardInterrupt
+
+    mapped = asked_by_ray(2000, server, width=WIDTH, tell=kill, keep=True)
+    assert mapped.progress.state == "stopped"
     assert done == ["actor", "node"]
-    assert_complete(mapped, server, 2000, 2 * WIDTH)
+    # In flight at the actor, at the node, and at the stop.
+    mapped = asked_by_ray(2000, server, width=WIDTH, keep=True)
+    assert_complete(mapped, server, 2000, 3 * WIDTH)
 
 
 def _pid_of_a_worker() -> int:

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from h2o_magic.conversation.answering import Serving
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.servers import Member, SeveralServers
 from h2o_magic.tables.pacing.pace import Pace
@@ -37,7 +36,7 @@ def running() -> Iterator[Two]:
 def two(running: Two, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Two:
     monkeypatch.setenv("H2O_MAGIC_HOME", str(tmp_path))
     for server in running:
-        server.configure(delay=0, rate=0)
+        server.configure(delay=0, rate=0, key="")
     return running
 
 
@@ -122,11 +121,51 @@ def test_a_pool_may_ask_several_servers(two: Two) -> None:
     assert [server.stats()["most"] for server in two] == [2, 2]
 
 
-def test_several_servers_have_one_name_in_any_order() -> None:
-    one, other = (Serving(name, lambda: None) for name in ("b", "a"))  # type: ignore[arg-type, return-value]
-    assert (
-        Serving.shared([one, other]).name == Serving.shared([other, one]).name == "a, b"
-    )
+def test_a_server_that_refuses_the_key_is_left_out_and_the_other_asked(
+    two: Two,
+) -> None:
+    two[1].configure(key="another")
+    mapped = asked(texts(60), *two)
+    assert mapped.progress.state == "done"
+    assert answers(mapped) == expected(60)
+    assert two[0].stats()["requests"] == 60
+    assert "1 server left out" in mapped.progress.line()
+    (note,) = mapped.notes
+    assert "was left out: Incorrect API key" in note
+    assert two[1].url in note
+
+
+def test_a_run_ends_when_the_last_server_refuses_the_key(two: Two) -> None:
+    for server in two:
+        server.configure(key="another")
+    mapped = asked(texts(60), *two)
+    assert mapped.progress.state == "failed"
+    assert "Incorrect API key" in mapped.progress.reason
+    assert len(mapped.progress.left_out) == 2
+
+
+def test_a_run_ends_when_the_last_server_is_gone(two: Two) -> None:
+    with rows_server() as one, rows_server() as other:
+
+        def kill(progress: Progress) -> None:
+            one.process.kill()
+            other.process.kill()
+
+        mapped = asked(texts(400), one, other, tell=kill)
+    assert mapped.progress.state == "failed"
+    assert "refused" in mapped.progress.reason
+    assert len(mapped.progress.left_out) == 2
+
+
+def test_a_row_has_the_key_of_the_first_server_whichever_answers(two: Two) -> None:
+    assert answers(asked(texts(20), two[0], keep=True)) == expected(20)
+    both = asked(texts(60), *two, keep=True)
+    assert answers(both) == expected(60)
+    assert both.progress.known == 20
+    assert sum(requests(two)) == 60
+    assert two[1].stats()["requests"]
+    assert asked(texts(60), two[0], keep=True).progress.known == 60
+    assert sum(requests(two)) == 60
 
 
 class _Clock:
@@ -137,10 +176,10 @@ class _Clock:
 
 
 class _Scripted(RowExecutor):
-    """Answers what it has, in any order, and loses all of it while it is `down`."""
+    """Answers what it has, in any order; while it is `down`, all fails as it says."""
 
     def __init__(self, chance: random.Random) -> None:
-        self.down = False
+        self.down: RowFailure | None = None
         self._chance = chance
         self._open: list[int] = []
 
@@ -151,27 +190,37 @@ class _Scripted(RowExecutor):
         self._chance.shuffle(self._open)
         some = self._chance.randint(0, len(self._open))
         found, self._open = self._open[:some], self._open[some:]
-        failure = RowFailure("refused", "lost")
-        return [
-            Outcome(number, failure if self.down else RowAnswer("x", seconds=1.0))
-            for number in found
-        ]
+        result = self.down or RowAnswer("x", seconds=1.0)
+        return [Outcome(number, result) for number in found]
 
     def stop(self) -> None: ...
+
+
+LOST, GONE = RowFailure("broke off", "lost"), RowFailure("refused", "lost", 1.0)
+
+
+def _servers(
+    count: int, chance: random.Random, clock: _Clock, left_out: dict[str, str]
+) -> tuple[list[_Scripted], list[Member], SeveralServers]:
+    executors = [_Scripted(chance) for _ in range(count)]
+    members = [
+        Member(str(place), each, Pace(4, 4, clock), clock=clock)
+        for place, each in enumerate(executors)
+    ]
+    return executors, members, SeveralServers(members, lambda text: text[:1], left_out)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_each_row_comes_back_once_whatever_happens(seed: int) -> None:
     chance, clock = random.Random(seed), _Clock()
-    executors = [_Scripted(chance) for _ in range(3)]
-    members = [Member(each, Pace(4, 4, clock), clock=clock) for each in executors]
-    servers = SeveralServers(members, lambda text: text[:1])
+    executors, members, servers = _servers(3, chance, clock, {})
     waiting, open_, answered, numbers = list(range(300)), 0, [], {}
     asked_at_once = 0
     for _ in range(10_000):
         clock.now += 0.1
-        executors[chance.randrange(3)].down = chance.random() < 0.3
-        room = servers.pace.room(open_)
+        down = chance.choice((None, None, LOST, GONE))
+        executors[chance.randrange(3)].down = down
+        room = servers.room(open_)
         for _row in range(min(room, len(waiting))):
             ticket = len(numbers)
             numbers[ticket] = waiting.pop()
@@ -190,3 +239,29 @@ def test_each_row_comes_back_once_whatever_happens(seed: int) -> None:
     assert sorted(answered) == list(range(300))
     assert open_ == 0
     assert asked_at_once <= 4
+
+
+def test_a_server_that_is_gone_is_asked_again_after_waits_that_grow() -> None:
+    clock, left_out = _Clock(), dict[str, str]()
+    executors, members, servers = _servers(2, random.Random(1), clock, left_out)
+    executors[1].down = GONE
+    open_, failures, waits = set[int](), 0, dict[float, None]()
+    for ticket in range(100_000):
+        clock.now += 0.01
+        if clock.now > 20:
+            executors[1].down = None
+        if servers.room(len(open_)):
+            open_.add(ticket)
+            servers.submit([(ticket, f"{ticket}")])
+        for outcome in servers.outcomes(0):
+            open_.remove(outcome.ticket)
+            failures += not isinstance(outcome.result, RowAnswer)
+        if clock.now < 20 and members[1].away:
+            waits[members[1].wait] = None
+            assert left_out == {"1": "refused"}
+        if clock.now > 40:
+            break
+    assert failures == 0  # the run hears nothing of it
+    assert list(waits)[:3] == [1.0, 2.0, 4.0]
+    assert members[1].wait == 0  # it has come back
+    assert left_out == {}

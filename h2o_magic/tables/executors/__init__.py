@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from h2o_magic.errors import MisuseError
 from h2o_magic.tables.running.outcome import Outcome
 
 #: A row to be asked: its number in the run, and its question.
@@ -26,16 +25,3 @@ class RowExecutor(Protocol):
 
     def stop(self) -> None:
         """End what is being asked; nothing more comes of it."""
-
-
-class Nobody(RowExecutor):
-    """Asks nobody: of a run whose rows all have their answers, or may have none."""
-
-    def submit(self, tickets: Sequence[Ticket]) -> None:
-        raise MisuseError(f"expected no row to be asked, got {len(tickets)}")
-
-    def outcomes(self, timeout: float) -> list[Outcome]:  # noqa: ARG002
-        return []
-
-    def stop(self) -> None:
-        """Nothing is asked."""

@@ -1,7 +1,8 @@
 """Rows asked by any `concurrent.futures.Executor`: a pool, or a cluster of Dask.
 
-A future brings all of its rows or none. So a lease has no more rows than the worker
-asks at once, and each place of the pool gets its share of what waits.
+A future brings all of its rows or none, and goes on after a stop. So a lease is of rows
+that are all asked at once, and ends with the slowest of them; no more leases are handed
+over than begin at once. Each place gets its share of what waits.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ from concurrent.futures import Executor, Future
 from functools import partial
 
 from h2o_magic.tables.executors import RowExecutor, Ticket
-from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.executors.task import lost, refused
+from h2o_magic.tables.executors.threads import Inbox
 from h2o_magic.tables.running.outcome import Outcome
 
 #: Asks a lease where the executor calls it; it can be pickled.
@@ -27,25 +28,21 @@ _BROKEN = (
 class Futures(RowExecutor):
     """Hands leases of rows to an executor, which has so many `places` for them.
 
-    `most` is how many rows a lease has at most. `stop` ends what can still be ended of
-    a lease that is being asked, and is called at the end.
+    `stop` ends what can still be ended of leases that are being asked.
     """
 
     def __init__(
         self,
         executor: Executor,
         ask: AskRows,
-        inbox: Inbox | None = None,
-        *,
+        inbox: Inbox,
         places: int,
-        most: int,
         stop: Callable[[], object] = lambda: None,
     ) -> None:
         self._executor = executor
         self._ask = ask
-        self._inbox = inbox or Inbox()
+        self._inbox = inbox
         self._places = places
-        self._most = most
         self._stop = stop
         self._waiting: deque[Ticket] = deque()
         self._leases: set[Future[list[Outcome]]] = set()
@@ -67,7 +64,7 @@ class Futures(RowExecutor):
 
     def _lease(self) -> None:
         while self._waiting and (free := self._places - len(self._leases)) > 0:
-            rows = min(-(-len(self._waiting) // free), self._most)
+            rows = -(-len(self._waiting) // free)
             tickets = [self._waiting.popleft() for _ in range(rows)]
             try:
                 lease = self._executor.submit(self._ask, tickets)

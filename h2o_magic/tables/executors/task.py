@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import platform
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import chain
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,8 +21,9 @@ from h2o_magic.backends.servers.credentials import Credentials
 from h2o_magic.backends.servers.known import KnownServer
 from h2o_magic.conversation.answering import Serving
 from h2o_magic.errors import ConfigurationError, H2OMagicError
+from h2o_magic.prompts.secrets.scan import masked
 from h2o_magic.tables.executors import Ticket
-from h2o_magic.tables.executors.threads import Threads
+from h2o_magic.tables.executors.threads import Inbox, StoppableAsker, Threads
 from h2o_magic.tables.row_requests import RowRequests
 from h2o_magic.tables.running.asking import RowAsker
 from h2o_magic.tables.running.outcome import Outcome, RowFailure
@@ -86,22 +86,29 @@ class Task:
 
 
 @lru_cache(_RUNS)
-def asker_of(task: Task) -> RowAsker:
-    """Return what asks a task's rows in this process."""
+def _asker_of(task: Task) -> RowAsker:
     return RowAsker(task.backend().for_rows(task.width), task.requests)
+
+
+def threads_of(task: Task, inbox: Inbox) -> Threads:
+    """Return what asks a task's rows in this process."""
+    return Threads(StoppableAsker(_asker_of(task)), inbox)
 
 
 def ask_rows(task: Task, tickets: Sequence[Ticket]) -> list[Outcome]:
     """Ask all these rows at once, where this is called; nothing is raised."""
+    found: list[Outcome] = []
     try:
-        threads = Threads(asker_of(task))
+        threads = threads_of(task, Inbox())
     except H2OMagicError as error:
         return refused_here(tickets, error)
     try:
         threads.submit(tickets)
-        return list(chain.from_iterable(_taken(threads, len(tickets))))
+        while len(found) < len(tickets):
+            found += threads.outcomes(1.0)
     finally:
         threads.stop()
+    return found
 
 
 def refused_here(tickets: Sequence[Ticket], error: Exception) -> list[Outcome]:
@@ -111,17 +118,11 @@ def refused_here(tickets: Sequence[Ticket], error: Exception) -> list[Outcome]:
 
 def lost(tickets: Sequence[Ticket], why: str) -> list[Outcome]:
     """Return that rows got lost with the worker that had them."""
-    failure = RowFailure(f"the row got lost with its worker: {why}", "lost")
-    return [Outcome(number, failure) for number, _ in tickets]
+    message = f"the row got lost with its worker: {masked(why)}"
+    return [Outcome(number, RowFailure(message, "lost")) for number, _ in tickets]
 
 
 def refused(tickets: Sequence[Ticket], message: str) -> list[Outcome]:
     """Return that these rows cannot be asked, nor any others."""
-    return [Outcome(number, RowFailure(message, "run"), 0) for number, _ in tickets]
-
-
-def _taken(threads: Threads, rows: int) -> Iterator[list[Outcome]]:
-    while rows > 0:
-        found = threads.outcomes(1.0)
-        rows -= len(found)
-        yield found
+    failure = RowFailure(masked(message), "run")
+    return [Outcome(number, failure, requests=0) for number, _ in tickets]

@@ -9,7 +9,6 @@ from queue import Empty, SimpleQueue
 
 from h2o_magic.chat.events import Event
 from h2o_magic.tables.executors import RowExecutor, Ticket
-from h2o_magic.tables.executors.inbox import Inbox
 from h2o_magic.tables.running.asking import RowAsker, close_stream
 from h2o_magic.tables.running.outcome import Outcome
 
@@ -18,11 +17,35 @@ from h2o_magic.tables.running.outcome import Outcome
 _TO_END = 1.0
 
 
-class StoppableAsker:
-    """Asks rows from any threads, and ends what they are at when it is stopped."""
+class Inbox:
+    """Outcomes as they come, from any threads; several executors may have one."""
 
-    def __init__(self, asker: RowAsker) -> None:
+    def __init__(self) -> None:
+        self._outcomes: SimpleQueue[Outcome] = SimpleQueue()
+        self.put = self._outcomes.put
+
+    def take(self, timeout: float) -> list[Outcome]:
+        """Return what is there; wait up to so many seconds if nothing is."""
+        found: list[Outcome] = []
+        try:
+            found.append(self._outcomes.get(timeout > 0, timeout))
+            while True:
+                found.append(self._outcomes.get_nowait())
+        except Empty:
+            return found
+
+
+class StoppableAsker:
+    """Asks rows from any threads, and ends what they are at when it is stopped.
+
+    `release` is to be called when nothing is asked any more.
+    """
+
+    def __init__(
+        self, asker: RowAsker, release: Callable[[], object] = lambda: None
+    ) -> None:
         self.stopped = False
+        self.release = release
         self._asker = asker
         self._streams: dict[int, Iterator[Event]] = {}
 
@@ -46,65 +69,35 @@ class StoppableAsker:
 
 
 class Threads(RowExecutor):
-    """Asks each row in a thread; a thread that has asked one takes the next.
+    """Asks each row in a thread; a thread that has asked one takes the next."""
 
-    `most` is how many rows are asked at once; others wait. `release` is called at the
-    end, when nothing is asked any more.
-    """
-
-    def __init__(
-        self,
-        asker: RowAsker,
-        inbox: Inbox | None = None,
-        *,
-        most: int | None = None,
-        release: Callable[[], object] = lambda: None,
-    ) -> None:
-        self.most = most
-        self._asker = StoppableAsker(asker)
-        self._inbox = inbox or Inbox()
-        self._release = release
+    def __init__(self, asker: StoppableAsker, inbox: Inbox) -> None:
+        self._asker = asker
+        self._inbox = inbox
         self._tickets: SimpleQueue[Ticket | None] = SimpleQueue()
         self._open: set[int] = set()  # the numbers of rows that wait, or are asked
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
 
     def submit(self, tickets: Sequence[Ticket]) -> None:
         for ticket in tickets:
             self._open.add(ticket[0])
             self._tickets.put(ticket)
-        wanted = len(self._open)
-        if self.most is not None:
-            wanted = min(wanted, self.most)
-        with self._lock:
-            while len(self._threads) < wanted:
-                thread = threading.Thread(target=self._work, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+        while len(self._threads) < len(self._open):
+            thread = threading.Thread(target=self._work, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def outcomes(self, timeout: float) -> list[Outcome]:
         return self._inbox.take(timeout)
 
-    def take_back(self) -> list[Ticket]:
-        """Return the rows that nobody has begun to ask; they are not asked here."""
-        back: list[Ticket] = []
-        try:
-            while True:
-                if (ticket := self._tickets.get_nowait()) is not None:
-                    self._open.discard(ticket[0])
-                    back.append(ticket)
-        except Empty:
-            return back
-
     def stop(self) -> None:
-        self.take_back()
         self._asker.stop()
         for _ in self._threads:
             self._tickets.put(None)
         until = time.monotonic() + _TO_END
-        for thread in tuple(self._threads):
+        for thread in self._threads:
             thread.join(max(until - time.monotonic(), 0))
-        self._release()
+        self._asker.release()
 
     def _work(self) -> None:
         while (ticket := self._tickets.get()) is not None:
@@ -113,13 +106,3 @@ class Threads(RowExecutor):
             outcome = self._asker.ask(ticket)
             self._open.discard(ticket[0])
             self._inbox.put(outcome)
-            if self._is_too_many():
-                return
-
-    def _is_too_many(self) -> bool:
-        """Return whether this thread is to end, since fewer are wanted by now."""
-        with self._lock:
-            too_many = self.most is not None and len(self._threads) > self.most
-            if too_many:
-                self._threads.remove(threading.current_thread())
-        return too_many

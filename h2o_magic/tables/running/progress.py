@@ -39,6 +39,8 @@ class Progress:
         How many rows are asked at once.
     paused : float
         For how many seconds the server is not asked, since it allows no more.
+    left_out : dict
+        Of several servers, the names of those that are not asked now, and why.
     prompt_tokens, completion_tokens : int
         As the server counted, of the rows asked in this run.
     price : Price or None
@@ -57,6 +59,7 @@ class Progress:
     refused: int = 0
     width: int = 0
     paused: float = 0.0
+    left_out: dict[str, str] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
     price: Price | None = None
@@ -138,6 +141,8 @@ class Progress:
             parts += [f"{_rate(rows)} rows/s"] if rows and self.requests else []
             parts += [f"{clock_time(left)} left"] if left is not None else []
             parts += [f"{_rate(tokens)} tokens/s"] if tokens else []
+        out = len(self.left_out)
+        parts += [f"{counted(out, 'server')} left out"] if out else []
         parts += [f"{self.known:,} known"] if self.known else []
         parts += [counted(self.errors, "error")] if self.errors else []
         parts += [f"cost {amount(self.cost)}"] if self.cost is not None else []
