@@ -28,6 +28,7 @@ from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.runner import prepare_job, run_job
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.history import History
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {
@@ -250,6 +251,21 @@ def test_a_table_whose_answers_were_forgotten_says_so(session: Session) -> None:
     assert set(column(mapped, "error")) == {
         "its answer was removed from where answers are kept"
     }
+
+
+def test_forgetting_while_a_table_is_asked_loses_none_of_its_later_answers(
+    session: Session, server: RowsServer
+) -> None:
+    forgotten: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.done >= 50 and not forgotten:
+            forgotten.append(History(paths.ledger_file()).forget(None))
+
+    mapped = run_job(prepare_job(session, rows(200), "Rate: {text}"), tell)
+    assert mapped.progress.state == "done"
+    assert 50 <= forgotten[0] < 200
+    assert ask(session, rows(200)).progress.known == 200 - forgotten[0]
 
 
 # In a folder of stored answers
