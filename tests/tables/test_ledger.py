@@ -14,6 +14,7 @@ import pytest
 
 from h2o_magic.tables.running.outcome import RowAnswer
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store import ledger as ledger_module
 from h2o_magic.tables.store.history import History
 from h2o_magic.tables.store.ledger import LAYOUT, Ledger
 from h2o_magic.tables.store.ledger_answers import NOTED, LedgerAnswers, RunFacts
@@ -208,6 +209,81 @@ def test_a_forked_process_reads_and_harms_nothing(bench: Bench) -> None:
     assert found(bench.run(), 1, 2) == ["yes 1", "yes 2"]
 
 
+# Locked by another process
+
+
+@pytest.fixture
+def locked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> Iterator[sqlite3.Cursor]:
+    """The ledger's file while another program writes to it; it has one answer."""
+    monkeypatch.setattr(ledger_module, "_PATIENCE", 0.01)
+    monkeypatch.setattr(ledger_module, "BUSY_TIMEOUT", 0.01)
+    put(bench.run(), 0)
+    connection = sqlite3.connect(bench.path, isolation_level=None)
+    yield connection.execute("BEGIN IMMEDIATE")
+    connection.close()
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def ended() -> Progress:
+    progress = Progress(3, done=3)
+    progress.end("done")
+    return progress
+
+
+@pytest.mark.parametrize("begins", ["before", "locked"])
+@pytest.mark.parametrize("until", ["later", "its end"])
+@pytest.mark.parametrize("forget", [False, True])
+def test_answers_of_a_run_wait_until_a_locked_file_is_free(
+    bench: Bench, locked: sqlite3.Cursor, begins: str, until: str, forget: bool
+) -> None:
+    clock = Clock()
+
+    def begin() -> LedgerAnswers:
+        return LedgerAnswers(bench.ledger(), FACTS, forget=forget, clock=clock)
+
+    if begins == "before":
+        locked.execute("ROLLBACK")
+        run = begin()
+        locked.execute("BEGIN IMMEDIATE")
+    else:
+        run = begin()
+    put(run, 1)
+    run.fail(key(3), "no")
+    clock.now += NOTED
+    put(run, 2)
+    names = {key(name): "?" for name in (0, 1, 2, 3)}
+    assert run.known(names) == {key(1), key(2)} | (set() if forget else {key(0)})
+    assert found(bench.run(), 1, 2) == [None, None]
+    locked.execute("ROLLBACK")
+    clock.now += NOTED
+    run.flush(Progress() if until == "later" else ended())
+    assert found(run, 0, 1, 2) == [None if forget else "yes 0", "yes 1", "yes 2"]
+    assert run.errors([key(3)]) == {key(3): "no"}
+    assert found(bench.run(), 0, 1, 2) == ["yes 0", "yes 1", "yes 2"]
+    assert run.run < ledger_module.OWN_RUNS
+    assert not bench.warned
+
+
+def test_a_file_that_is_locked_to_the_end_is_told_once(
+    bench: Bench, locked: sqlite3.Cursor
+) -> None:
+    run = bench.run()
+    for name in (1, 2):
+        put(run, name)
+    assert not bench.warned
+    run.flush(ended())
+    run.flush(ended())
+    assert found(run, 0, 1, 2) == ["yes 0", "yes 1", "yes 2"]
+    (line,) = bench.warned
+    assert "another program has locked the file" in line
+
+
 # Trouble
 
 
@@ -386,6 +462,40 @@ def test_what_is_forgotten_is_no_more_in_the_file(bench: Bench) -> None:
     assert b"SECRET-TWO" in content
     assert History(bench.path).forget(None) == 1
     assert History(bench.path).runs() == []
+
+
+def test_a_run_that_is_forgotten_goes_on_and_is_listed_again(bench: Bench) -> None:
+    run = bench.run()
+    put(run, 1, 2)
+    assert History(bench.path).forget(None) == 2
+    put(run, 3)
+    run.flush(ended())
+    assert found(bench.run(), 1, 2, 3) == [None, None, "yes 3"]
+    assert [past.id for past in History(bench.path).runs()] == [run.run]
+    assert History(bench.path).forget(run.run) == 1
+    assert not bench.warned
+
+
+def test_of_old_runs_only_the_answers_stay(bench: Bench) -> None:
+    ledger = bench.ledger()
+    first = LedgerAnswers(ledger, FACTS)
+    put(first, 1)
+    first.fail(key(2), "no")
+    first.flush(Progress())
+    empty = LedgerAnswers(ledger, FACTS)
+
+    def runs(count: int) -> list[int]:
+        for _ in range(count):
+            LedgerAnswers(ledger, FACTS)
+        return [run for (run,) in ledger.read("SELECT id FROM runs ORDER BY id")]
+
+    runs(98)
+    assert first.errors([key(2)]) == {key(2): "no"}
+    runs(1)
+    assert first.errors([key(2)]) == {}
+    assert runs(900)[:2] == [first.run, empty.run]
+    assert runs(1)[:2] == [first.run, empty.run + 1]
+    assert found(first, 1) == ["yes 1"]
 
 
 def test_a_file_of_this_version_is_marked_as_ours(bench: Bench) -> None:

@@ -28,6 +28,7 @@ from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.runner import prepare_job, run_job
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.store.history import History
 from tests.tables.rows_server import RowsServer, rows_server
 
 RATING = {
@@ -122,11 +123,14 @@ def test_a_failed_row_is_asked_again_by_the_next_run(
 
 
 def test_without_keeping_nothing_is_written(
-    session: Session, server: RowsServer
+    session: Session, server: RowsServer, tmp_path: Path
 ) -> None:
-    mapped = ask(session, rows(3), keep=False)
+    seen: list[Path] = []
+    job = prepare_job(session, rows(3), "Rate: {text}", options=RunOptions(keep=False))
+    before = list(tmp_path.rglob("*"))
+    mapped = run_job(job, lambda _progress: seen.extend(tmp_path.rglob("*")))
     assert None not in column(mapped, "answer")
-    assert not paths.ledger_file().exists()
+    assert {*seen, *tmp_path.rglob("*")} == set(before)
     ask(session, rows(3), keep=False)
     assert asked(server) == 6
 
@@ -250,6 +254,21 @@ def test_a_table_whose_answers_were_forgotten_says_so(session: Session) -> None:
     }
 
 
+def test_forgetting_while_a_table_is_asked_loses_none_of_its_later_answers(
+    session: Session, server: RowsServer
+) -> None:
+    forgotten: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        if progress.done >= 50 and not forgotten:
+            forgotten.append(History(paths.ledger_file()).forget(None))
+
+    mapped = run_job(prepare_job(session, rows(200), "Rate: {text}"), tell)
+    assert mapped.progress.state == "done"
+    assert 50 <= forgotten[0] < 200
+    assert ask(session, rows(200)).progress.known == 200 - forgotten[0]
+
+
 # In a folder of stored answers
 
 TABLE = [*rows(4), {"text": "review 1"}, {"text": "BAD one"}, {"text": "BAD two"}]
@@ -304,6 +323,29 @@ def test_a_folder_is_refreshed(
     again = mapped.again(rows=[5])
     assert asked(server) == 2 * before + 2
     assert again.table == mapped.table
+
+
+def test_what_a_folder_gave_and_what_was_asked_counts_once(
+    session: Session, server: RowsServer
+) -> None:
+    ask(session, rows(2), replay="answers/")
+    assert str(session.connection.replays.counts) == "2 asked"
+    server.configure(key="sesame")
+    table = [*({"text": f"new {n}"} for n in range(3)), *rows(2)]
+    assert ask(session, table, replay="answers/").progress.state == "failed"
+    assert session.connection.replays.counts.hits == 2
+
+
+def test_two_runs_at_once_share_a_folder(session: Session, server: RowsServer) -> None:
+    asked_meanwhile: list[int] = []
+
+    def tell(progress: Progress) -> None:
+        if not asked_meanwhile:
+            ask(session, rows(200), replay="answers/")
+            asked_meanwhile.append(asked(server))
+
+    run_job(prepare_job(session, rows(200), "Rate: {text}", replay="answers/"), tell)
+    assert asked(server) <= 200 + WIDTH
 
 
 def test_equal_rows_have_answers_of_their_own_in_a_folder(

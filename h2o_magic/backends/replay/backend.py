@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from h2o_magic.backends.base import Backend, ChatRequest, ModelInfo
 from h2o_magic.backends.replay.entry import COMPLETE, StoredAnswer
-from h2o_magic.backends.replay.folder import DamagedEntryError
 from h2o_magic.backends.replay.misses import miss, what_changed
 from h2o_magic.backends.replay.replayed import Replayed
 from h2o_magic.backends.replay.streams import Recording, Replaying
@@ -63,7 +61,7 @@ class ReplayBackend(Backend):
         key = replayed.key(request)
         stored, why = self._stored(key, request)
         if stored is not None:
-            self._url, stored = stored.url, _with_source(stored, replayed.whole)
+            self._url, stored = stored.url, stored.renamed(replayed.whole)
             counts.hits += 1
             counts.cells[key] = replayed.asker
             return Replaying(stored, _told(key, stored, stored.day), self._speed)
@@ -115,22 +113,8 @@ class ReplayBackend(Backend):
         """Return the stored answer, or why there is none that can be used."""
         if self._mode == "refresh":
             return None, ""
-        try:
-            entry = self._replayed.folder.read(key)
-            if entry is None:
-                return None, ""
-            stored = StoredAnswer.of_json(entry, key)
-        except (DamagedEntryError, OSError) as error:
-            return None, f"the stored answer cannot be read: {error}"
-        if self._mode == "on" and self._has_other_weights(stored, request.model):
-            return None, f"other weights are installed as {request.model} now"
-        return stored, ""
-
-    def _has_other_weights(self, stored: StoredAnswer, model: str) -> bool:
-        now = self._replayed.weights(model)
-        if not now and stored.source is not None:  # another model stood in for it
-            now = self._replayed.weights(stored.source.model)
-        return bool(now) and now != stored.weights
+        any_weights = self._mode == "only"
+        return self._replayed.stored(key, request.model, any_weights=any_weights)
 
     def _keep(
         self, key: str, request: ChatRequest, answer: StoredAnswer, why: str
@@ -142,17 +126,10 @@ class ReplayBackend(Backend):
         asked = replayed.summary(request, whole=True)
         if not why and self._mode == "on":  # now: the text has not waited for it
             why = what_changed(asked, replayed)
-        answered_by = answer.source.model if answer.source else request.model
-        kept = _masked(answer, replayed.mask)
-        if kept.text != answer.text:
+        came, url = answer.text, self._asked.url
+        answer = replayed.to_store(answer, cut(asked), request.model, url)
+        if answer.text != came:
             why = "; ".join(filter(None, (why, "what looks like a secret was masked")))
-        answer = replace(
-            _with_source(kept, lambda name: replayed.mask(replayed.shortened(name))),
-            request=cut(asked),
-            url=replayed.mask(self._asked.url),
-            cell=replayed.cell,
-            weights=replayed.weights(answered_by),
-        )
         replayed.counts.cells[key] = replayed.asker  # before others can read it
         try:
             replayed.folder.write(key, answer.as_json(key))
@@ -165,31 +142,6 @@ class ReplayBackend(Backend):
         return _told(key, answer, why=why), answer.text
 
 
-def _with_source(answer: StoredAnswer, name: Callable[[str], str]) -> StoredAnswer:
-    """Return an answer whose model, and what it stands in for, are named so."""
-    source = answer.source
-    if source is None:
-        return answer
-    asked = source.stands_in_for and name(source.stands_in_for)
-    source = replace(source, model=name(source.model), stands_in_for=asked)
-    return replace(answer, source=source)
-
-
 def _told(key: str, answer: StoredAnswer, day: str = "", why: str = "") -> Replay:
     first = answer.first_token and round(answer.first_token, 3)
     return Replay(key, day, why, round(answer.seconds, 3), first)
-
-
-def _masked(answer: StoredAnswer, mask: Callable[[str], str]) -> StoredAnswer:
-    """Return the answer without secrets; in one piece if there were any."""
-    text, reasoning = mask(answer.text), mask(answer.reasoning)
-    if (text, reasoning) == (answer.text, answer.reasoning):
-        return answer
-    end = round(answer.seconds * 1000)
-    return replace(
-        answer,
-        text=text,
-        pieces=((end, len(text)),),
-        reasoning=reasoning,
-        reasoning_pieces=((end, len(reasoning)),),
-    )

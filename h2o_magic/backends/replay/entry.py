@@ -6,8 +6,8 @@ A file may have been edited, or come from anywhere: what does not fit is damaged
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -79,6 +79,29 @@ class StoredAnswer:
     def day(self) -> str:
         """The day on which it was first answered, in UTC: ``2026-11-28``."""
         return _moment(self.answered)[:10]
+
+    def masked(self, mask: Callable[[str], str]) -> StoredAnswer:
+        """Return it without secrets; in one piece if there were any."""
+        text, reasoning = mask(self.text), mask(self.reasoning)
+        if (text, reasoning) == (self.text, self.reasoning):
+            return self
+        end = round(self.seconds * 1000)
+        return replace(
+            self,
+            text=text,
+            pieces=((end, len(text)),),
+            reasoning=reasoning,
+            reasoning_pieces=((end, len(reasoning)),),
+        )
+
+    def renamed(self, name: Callable[[str], str]) -> StoredAnswer:
+        """Return it with its model, and what that stands in for, named so."""
+        source = self.source
+        if source is None:
+            return self
+        asked = source.stands_in_for and name(source.stands_in_for)
+        source = replace(source, model=name(source.model), stands_in_for=asked)
+        return replace(self, source=source)
 
     def as_json(self, key: str) -> dict[str, Any]:
         """Return the entry with what people read first."""

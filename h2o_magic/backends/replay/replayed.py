@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from h2o_magic.backends.base import ChatRequest
-from h2o_magic.backends.replay.folder import AnswerFolder
+from h2o_magic.backends.replay.entry import StoredAnswer
+from h2o_magic.backends.replay.folder import AnswerFolder, DamagedEntryError
 from h2o_magic.backends.replay.key import key_of
 from h2o_magic.backends.replay.summary import Summary, summary
 from h2o_magic.config import paths
@@ -66,6 +67,36 @@ class Replayed:
     def summary(self, request: ChatRequest, *, whole: bool = False) -> Summary:
         return summary(self._portable(request), self.server, self.mask, whole=whole)
 
+    def stored(
+        self, key: str, model: str, *, any_weights: bool = False
+    ) -> tuple[StoredAnswer | None, str]:
+        """Return the stored answer of a model, or why one there cannot be used."""
+        try:
+            entry = self.folder.read(key)
+            if entry is None:
+                return None, ""
+            stored = StoredAnswer.of_json(entry, key)
+        except (DamagedEntryError, OSError) as error:
+            return None, f"the stored answer cannot be read: {error}"
+        if not any_weights and self._has_other_weights(stored, model):
+            return None, f"other weights are installed as {model} now"
+        return stored, ""
+
+    def to_store(
+        self, answer: StoredAnswer, asked: Summary, model: str, url: str
+    ) -> StoredAnswer:
+        """Return an answer as it is stored: without secrets, for any machine.
+
+        `asked` is what the `model` was asked, and `url` the server's address.
+        """
+        return replace(
+            answer.masked(self.mask).renamed(self._masked_name),
+            request=asked,
+            url=self.mask(url),
+            cell=self.cell,
+            weights=self.weights(answer.source.model if answer.source else model),
+        )
+
     def shortened(self, name: str) -> str:
         """Return a model's name; that of a file as it is on any machine."""
         return paths.shortened(name, self.base)
@@ -73,6 +104,15 @@ class Replayed:
     def whole(self, name: str) -> str:
         """Return a name that was shortened as it is here."""
         return paths.lengthened(name, self.base)
+
+    def _has_other_weights(self, stored: StoredAnswer, model: str) -> bool:
+        now = self.weights(model)
+        if not now and stored.source is not None:  # another model stood in for it
+            now = self.weights(self.whole(stored.source.model))
+        return bool(now) and now != stored.weights
+
+    def _masked_name(self, name: str) -> str:
+        return self.mask(self.shortened(name))
 
     def _portable(self, request: ChatRequest) -> ChatRequest:
         return replace(request, model=self.shortened(request.model))

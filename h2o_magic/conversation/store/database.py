@@ -211,6 +211,9 @@ _WRITABLE = (
 )
 _AWAY = "move the file away and restart the kernel to create a new one"
 
+#: What is said of a file that another process keeps from being written.
+LOCKED = "another program has locked the file"
+
 #: What SQLite raises, also where it cannot even say what is wrong.
 _FAILURES = (sqlite3.Error, UnicodeDecodeError, MemoryError)
 
@@ -222,7 +225,7 @@ _KNOWN = (
     ("not a database", "the file is damaged or is no database", _AWAY),
     (
         "lock",
-        "another program has locked the file",
+        LOCKED,
         "close that program and restart the kernel",
     ),
     ("readonly", "the file cannot be written", _WRITABLE),

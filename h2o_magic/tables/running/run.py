@@ -73,7 +73,7 @@ class Run:
         self._tell = tell
         self._may_go_on = may_go_on
         self._clock = clock
-        self._waiting = Waiting(backwards=store.is_shared())
+        self._waiting = Waiting()
         self._asked: dict[bytes, Asked] = {}  # waiting, or in flight
         self._in_flight: dict[int, Asked] = {}
         self._failed: dict[bytes, str] = {}
@@ -156,8 +156,6 @@ class Run:
 
     def _unknown(self, some: list[Asked]) -> list[Asked]:
         """Leave out the rows that another process has got answers to meanwhile."""
-        if not self._store.has_changed():
-            return some
         known = self._store.known({asked.key: asked.text for asked in some})
         for key in known:
             self._count_known(self._asked.pop(key).rows)
@@ -180,7 +178,9 @@ class Run:
                 questions[key], rows[key] = text, 1
         for key in self._store.known(questions):
             self._count_known(rows.pop(key))
-        for key, count in rows.items():
+        # Two processes that ask the same meet once in what both have read.
+        ordered = reversed(rows.items()) if self._store.shared else rows.items()
+        for key, count in ordered:
             if key in self._failed:
                 self._count_failed(self._failed[key], count)
             elif key in self._asked:

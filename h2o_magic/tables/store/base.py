@@ -12,19 +12,14 @@ from h2o_magic.tables.running.progress import Progress
 class AnswerStore(Protocol):
     """Where the answers of a run live: the ledger, or a folder of stored answers.
 
-    A key is that of a row's question, 32 bytes. Several threads may use it.
+    A key is that of a row's question, 32 bytes. Several threads may use it. `shared`
+    says whether another process runs the same already.
     """
+
+    shared: bool = False
 
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
         """Return which of these questions, by their keys, have an answer."""
-
-    def is_shared(self) -> bool:
-        """Return whether another process runs the same already."""
-        return False
-
-    def has_changed(self) -> bool:
-        """Return whether others may have put answers there since the run began."""
-        return False
 
     def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         """Return the answers' texts under these keys, of those that have one."""

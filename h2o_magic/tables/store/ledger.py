@@ -16,12 +16,15 @@ from typing import Any
 
 from h2o_magic.config.forks import in_child
 from h2o_magic.conversation.store.database import (
+    BUSY_TIMEOUT,
+    LOCKED,
     WRITE,
     Database,
     failure_of,
     open_to_read,
 )
 from h2o_magic.conversation.store.schema import Layout
+from h2o_magic.errors import StoreError
 
 #: A statement, and its parameters, once or many times.
 Statement = tuple[str, Sequence[Sequence[object]]]
@@ -29,7 +32,9 @@ Statement = tuple[str, Sequence[Sequence[object]]]
 #: Keys in one query.
 _CHUNK = 500
 #: A file that nobody sees counts its runs from here: they are none of the ledger's.
-_OWN_RUNS = 2**40
+OWN_RUNS = 2**40
+#: Seconds that a patient write waits for another process.
+_PATIENCE = 1.0
 _SAY = "restart the kernel", "run this again"
 
 _VERSION_1 = (
@@ -101,12 +106,19 @@ class Ledger:
         self._lock = threading.RLock()
         in_child(self._renew)
 
-    def write(self, *statements: Statement) -> int:
-        """Execute statements in one transaction; return the id of the last new row."""
+    def write(self, *statements: Statement, patient: bool = False) -> int | None:
+        """Execute statements in one transaction; return the id of the last new row.
+
+        With `patient`, return None if another process has locked the file: nothing is
+        written then, and may be later.
+        """
         with self._lock:
             try:
-                return self._written(statements)
+                wait = _PATIENCE if patient else BUSY_TIMEOUT
+                return self._written(statements, wait)
             except Exception as error:
+                if patient and isinstance(error, StoreError) and error.what == LOCKED:
+                    return None
                 self._go_on_without(error)
             return self._written(statements)
 
@@ -129,10 +141,6 @@ class Ledger:
             some = keys[start : start + _CHUNK]
             yield from self.read(f"{query} ({', '.join('?' * len(some))})", *some)
 
-    def version(self) -> int:
-        """Return a number that is another one when another process has written."""
-        return int(self.read("PRAGMA data_version")[0][0])
-
     def close(self) -> None:
         """Close the file; a later use opens it again. What nobody sees stays open."""
         with self._lock:
@@ -140,8 +148,10 @@ class Ledger:
                 self._file.close()
                 self._file = None
 
-    def _written(self, statements: Iterable[Statement]) -> int:
-        database = self._open()
+    def _written(
+        self, statements: Iterable[Statement], wait: float = BUSY_TIMEOUT
+    ) -> int:
+        database = self._open(wait)
         with database.transaction(WRITE):
             for sql, parameters in statements:
                 if len(parameters) == 1:
@@ -158,17 +168,18 @@ class Ledger:
             rows = self._file.execute(query, parameters).fetchall()
         return rows + here.execute(query, parameters).fetchall()
 
-    def _open(self) -> Database:
-        """Return what is written to."""
+    def _open(self, wait: float = BUSY_TIMEOUT) -> Database:
+        """Return what is written to; it waits so many seconds for other processes."""
         if self._path is not None and not self.trouble:
             if self._file is None:
                 self._file = Database.open(self._path, LAYOUT)
+            self._file.execute(f"PRAGMA busy_timeout = {wait * 1000:.0f}")
             return self._file
         if self._spare is None:
             self._spare = Database.temporary(LAYOUT)
             self._spare.execute(
                 "INSERT INTO runs (id, at, seen, name, prompt, model, weights) "
-                f"VALUES ({_OWN_RUNS}, 0, 0, '', '', '', '')"
+                f"VALUES ({OWN_RUNS}, 0, 0, '', '', '', '')"
             )
         return self._spare
 

@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from operator import attrgetter
 from typing import Any
 
 from h2o_magic.tables.running.outcome import RowAnswer
 from h2o_magic.tables.running.progress import Progress
 from h2o_magic.tables.store.base import AnswerStore
-from h2o_magic.tables.store.ledger import Ledger, Statement
+from h2o_magic.tables.store.ledger import OWN_RUNS, Ledger, Statement
 
-#: Seconds between two notes of how far a run is.
+#: Seconds between two notes of how far a run is, or attempts at a locked file.
 NOTED = 5.0
-_COLUMNS = (
-    "key, run, at, seconds, first_token, prompt_tokens, completion_tokens, model, "
-    "text, repaired"
+_ANSWER = (
+    "text, prompt_tokens, completion_tokens, seconds, first_token, model, repaired"
 )
-_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", ")[1:])
+_of_answer = attrgetter(*_ANSWER.split(", "))
+_COLUMNS = f"run, at, {_ANSWER}"
+_CHANGED = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS.split(", "))
 #: An answer that counts is never replaced: two runs at once give the same table.
 _PUT = (
-    f"INSERT INTO answers ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    f"INSERT INTO answers (key, {_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     f"ON CONFLICT (key) DO UPDATE SET {_CHANGED} WHERE run < ?"
 )
 _FAIL = "INSERT OR REPLACE INTO failures (run, key, error) VALUES (?, ?, ?)"
-_BEGIN = (
-    "INSERT INTO runs (at, seen, name, prompt, model, weights) "
-    "VALUES (?, ?, ?, ?, ?, ?)"
-)
+_COUNTS = "done, known, errors, requests, prompt_tokens, completion_tokens, seconds"
+_of_progress = attrgetter("total", *_COUNTS.split(", "), "state", "reason")
+#: The row may be gone: the run was forgotten, and goes on.
 _NOTE = (
-    "UPDATE runs SET seen = ?, rows = ?, done = ?, known = ?, errors = ?, requests = ?,"
-    " prompt_tokens = ?, completion_tokens = ?, seconds = ?, state = ?, reason = ? "
-    "WHERE id = ?"
+    "INSERT OR REPLACE INTO runs (id, at, seen, name, prompt, model, weights, rows, "
+    f"{_COUNTS}, state, reason) VALUES ({', '.join('?' * 17)})"
+)
+_NEWEST = "(SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET {})"
+#: Of old runs, all but the answers goes: errors after 100 runs, the rest after 1,000.
+_PRUNE_ERRORS = f"DELETE FROM failures WHERE run < {_NEWEST.format(99)}"
+_PRUNE_RUNS = (
+    f"DELETE FROM runs WHERE id < {_NEWEST.format(999)} AND NOT EXISTS "
+    "(SELECT 1 FROM answers WHERE run = runs.id)"
 )
 
 
@@ -55,7 +62,8 @@ class LedgerAnswers(AnswerStore):
 
     Of the `anew`, or with `forget` of all keys, what was answered before it does not
     count, nor what was before the run `since`; it stays in the file until another
-    answer takes its place.
+    answer takes its place. While another process has locked the file, what is put waits
+    in memory.
     """
 
     def __init__(
@@ -70,43 +78,27 @@ class LedgerAnswers(AnswerStore):
     ) -> None:
         self._ledger = ledger
         self._facts = facts
+        self._forget = forget
+        self._since = since
         self._anew = anew
         self._clock = clock
-        now = self._noted = clock()
-        said = map(_whole, (facts.name, facts.prompt, facts.model, facts.weights))
-        begun = (now, now, *said)
-        self.run = ledger.write((_BEGIN, [begun]))
-        self._since = self.run if forget else since
-        self._version = ledger.version()
+        self._at = self._noted = clock()
+        self._put: dict[bytes, tuple[float, RowAnswer]] = {}
+        self._failed: dict[bytes, str] = {}
+        self._locked = not self._begin(Progress(), patient=True)
         self._stale = self._runs_of_other_weights()
-        self._put: list[tuple[object, ...]] = []
-        self._failed: list[tuple[object, ...]] = []
+        self.shared = self._is_shared()
 
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
-        return {key for (key, *_) in self._under("", list(questions))}
-
-    def is_shared(self) -> bool:
-        query = (
-            "SELECT count(*) FROM runs WHERE id < ? AND state = 'running' AND seen > ? "
-            "AND (prompt, model) = (?, ?)"
-        )
-        facts, seen = self._facts, self._noted - 3 * NOTED
-        found = self._ledger.read(query, self.run, seen, facts.prompt, facts.model)
-        return bool(found[0][0] % 2)  # of three, one goes as the first does
-
-    def has_changed(self) -> bool:
-        return self._ledger.version() != self._version
+        found = {key for key, *_ in self._under("", list(questions))}
+        return found | (questions.keys() & self._put.keys())
 
     def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        return {key: text for key, text, *_ in self._under(", text", keys)}
+        return {key: text for key, text, _ in self._under(", text", keys)}
 
     def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
-        names = (
-            ", text, prompt_tokens, completion_tokens, seconds, first_token, model, "
-            "repaired"
-        )
-        found = self._under(names, keys)
-        return {row[0]: RowAnswer(*row[1:8]) for row in found}
+        found = self._under(f", {_ANSWER}", keys)
+        return {key: RowAnswer(*answer) for key, *answer, _ in found}
 
     def errors(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
         query = f"SELECT key, error FROM failures WHERE run = {self.run} AND key IN"
@@ -117,41 +109,20 @@ class LedgerAnswers(AnswerStore):
         return self._ledger.read(query, self.run)
 
     def put(self, key: bytes, text: str, answer: RowAnswer) -> None:  # noqa: ARG002
-        new = self._stale or self._since or key in self._anew
-        self._put.append(
-            (
-                key,
-                self.run,
-                self._clock(),
-                answer.seconds,
-                answer.first_token,
-                answer.prompt_tokens,
-                answer.completion_tokens,
-                _whole(answer.model),
-                _whole(answer.text),
-                _whole(answer.repaired),
-                self.run if new else 0,
-            )
-        )
+        self._put[key] = self._clock(), answer
 
     def fail(self, key: bytes, error: str) -> None:
-        self._failed.append((self.run, key, _whole(error)))
+        self._failed[key] = error
 
     def flush(self, progress: Progress) -> None:
-        statements: list[Statement] = []
-        if self._put:
-            statements.append((_PUT, self._put))
-        if self._failed:
-            statements.append((_FAIL, self._failed))
-        now = self._clock()
-        if progress.state != "running" or not 0 <= now - self._noted < NOTED:
-            statements.append((_NOTE, [self._note(now, progress)]))
+        now, going_on = self._clock(), progress.state == "running"
+        due = not going_on or not 0 <= now - self._noted < NOTED
+        if due:
             self._noted = now
-        if statements:
-            self._ledger.write(*statements)
-            self._put, self._failed = [], []
+        if due or (not self._locked and (self._put or self._failed)):
+            self._locked = not self._write(progress, due=due, patient=going_on)
 
-    def again(self, keys: Collection[bytes]) -> AnswerStore:
+    def again(self, keys: Collection[bytes]) -> LedgerAnswers:
         clock = self._clock
         since = self._since
         return LedgerAnswers(
@@ -161,17 +132,49 @@ class LedgerAnswers(AnswerStore):
     def close(self) -> None:
         self._ledger.close()
 
-    def _under(self, names: str, keys: Sequence[bytes]) -> Iterable[Sequence[Any]]:
-        if not (self._since or self._anew or self._stale):
-            query = f"SELECT key{names} FROM answers WHERE key IN"
-            return self._ledger.under(query, keys)
-        query = f"SELECT key{names}, run FROM answers WHERE key IN"
-        return (row for row in self._ledger.under(query, keys) if self._counts(row))
+    def _begin(self, progress: Progress, *, patient: bool) -> bool:
+        """Write that the run is there; return False if the file is locked."""
+        self.run = OWN_RUNS  # later than all in the file
+        note = _NOTE, [self._note(None, progress)]
+        prune = (_PRUNE_ERRORS, [()]), (_PRUNE_RUNS, [()])
+        run = self._ledger.write(note, *prune, patient=patient)
+        self.run = run or OWN_RUNS
+        if self._forget:
+            self._since = self.run
+        return run is not None
 
-    def _counts(self, row: Sequence[Any]) -> bool:
-        """Return whether an answer counts, by its key and, at the end, its run."""
-        run = row[-1]
-        old = row[0] in self._anew or run in self._stale or run < self._since
+    def _write(self, progress: Progress, *, due: bool, patient: bool) -> bool:
+        """Write what was put; return False if the file is locked."""
+        begun = self.run != OWN_RUNS or self._begin(progress, patient=patient)
+        if not begun:
+            return False
+        statements: list[Statement] = []
+        if self._put:
+            statements.append((_PUT, list(self._rows())))
+        if self._failed:
+            failed = self._failed.items()
+            rows = [(self.run, key, _whole(error)) for key, error in failed]
+            statements.append((_FAIL, rows))
+        if due:
+            statements.append((_NOTE, [self._note(self.run, progress)]))
+        if self._ledger.write(*statements, patient=patient) is None:
+            return False
+        self._put, self._failed = {}, {}
+        return True
+
+    def _rows(self) -> Iterator[tuple[object, ...]]:
+        for key, (at, answer) in self._put.items():
+            new = self._stale or self._since or key in self._anew
+            values = map(_whole, _of_answer(answer))
+            yield key, self.run, at, *values, self.run if new else 0
+
+    def _under(self, names: str, keys: Sequence[bytes]) -> Iterator[Sequence[Any]]:
+        query = f"SELECT key{names}, run FROM answers WHERE key IN"
+        found = self._ledger.under(query, keys)
+        return (row for row in found if self._counts(row[0], row[-1]))
+
+    def _counts(self, key: bytes, run: int) -> bool:
+        old = key in self._anew or run in self._stale or run < self._since
         return run >= self.run or not old
 
     def _runs_of_other_weights(self) -> set[int]:
@@ -181,23 +184,22 @@ class LedgerAnswers(AnswerStore):
         found = self._ledger.read(query, self._facts.model, self._facts.weights)
         return {run for (run,) in found}
 
-    def _note(self, now: float, progress: Progress) -> tuple[object, ...]:
-        return (
-            now,
-            progress.total,
-            progress.done,
-            progress.known,
-            progress.errors,
-            progress.requests,
-            progress.prompt_tokens,
-            progress.completion_tokens,
-            progress.seconds,
-            progress.state,
-            progress.reason,
-            self.run,
+    def _is_shared(self) -> bool:
+        query = (
+            "SELECT 1 FROM runs WHERE id < ? AND state = 'running' AND seen > ? "
+            "AND (prompt, model) = (?, ?) LIMIT 1"
         )
+        facts, seen = self._facts, self._at - 3 * NOTED
+        found = self._ledger.read(query, self.run, seen, facts.prompt, facts.model)
+        return bool(found)
+
+    def _note(self, run: int | None, progress: Progress) -> tuple[object, ...]:
+        facts = map(_whole, astuple(self._facts))
+        return run, self._at, self._noted, *facts, *_of_progress(progress)
 
 
-def _whole(text: str) -> str:
+def _whole(value: object) -> object:
     """Return a text without half characters, which no file takes."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode()

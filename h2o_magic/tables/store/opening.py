@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 
 from h2o_magic.config import paths
 from h2o_magic.config.replay import ReplayChoice
@@ -48,7 +49,7 @@ def open_store(
     """
     asked, options = job.asked, job.options
     digest: Callable[[str], str] = (
-        weights_digest if asked.serving.local else lambda _model: ""
+        cache(weights_digest) if asked.serving.local else lambda _model: ""
     )
     if asked.replayed is not None:
         if not options.keep:
