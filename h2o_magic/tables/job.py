@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from h2o_magic.conversation.table_question import TableQuestion
@@ -51,9 +51,8 @@ class RunOptions:
         ``concurrent.futures.Executor``, or ``"ray"``.
     only : Only or None
         The rows that may be asked; None for all.
-    servers : tuple of str
-        Several servers that share the rows, by name or address; empty for the
-        notebook's.
+    server : tuple of str
+        The servers that share the rows, by name or address; empty for the notebook's.
     """
 
     each: bool = False
@@ -65,12 +64,17 @@ class RunOptions:
     price: Price | None = None
     budget: float | None = None
     executor: object = None
-    servers: tuple[str, ...] = ()
+    server: tuple[str, ...] = ()
     only: Only | None = None
 
     @classmethod
     def of(
-        cls, *, price: object = None, budget: object = None, **options: Any
+        cls,
+        *,
+        price: object = None,
+        budget: object = None,
+        server: str | Iterable[str] | None = None,
+        **options: Any,
     ) -> RunOptions:
         """Return options as users give them; a ConfigurationError refuses one."""
         for name, least in (("max_errors", 0), ("width", 1)):
@@ -81,7 +85,13 @@ class RunOptions:
                 "read and written, such as `--price 0.15/0.60`"
             )
         cost = None if price is None else Price.of(price)
-        return cls(price=cost, budget=_amount(budget), **options)
+        names = server.split(",") if isinstance(server, str) else server or ()
+        servers = tuple(filter(None, map(str.strip, names)))
+        return cls(price=cost, budget=_amount(budget), server=servers, **options)
+
+
+#: The names of the options that users give.
+RUN_OPTIONS = {each.name for each in fields(RunOptions)} - {"name", "only"}
 
 
 def _check_count(name: str, value: object, least: int) -> None:

@@ -32,7 +32,7 @@ def asked(
         ]
         session.configure(model="mock")
         shared = tuple(names) if len(names) > 1 else ()
-        given = RunOptions(keep=False, servers=shared, **options)
+        given = RunOptions(keep=False, server=shared, **options)
         job = prepare_job(session, table, prompt, options=given)
         return run_job(job, tell)
     finally:
