@@ -21,6 +21,9 @@ from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.preview import Preview
 from h2o_magic.tables.running.progress import Progress
 
+#: The arguments of `map` that say how a run is shown, and what it asks.
+_OWN = ("table", "prompt", "preview", "history", "progress", "settings")
+
 
 def map(  # noqa: A001 - what it does, on tables
     table: object,
@@ -111,8 +114,7 @@ def map(  # noqa: A001 - what it does, on tables
     >>> rated = h2o_magic.map(reviews, "Rate this: {text}")  # doctest: +SKIP
     >>> rated.table  # doctest: +SKIP
     """
-    own = ("table", "prompt", "preview", "history", "progress", "settings")
-    arguments = {name: value for name, value in locals().items() if name not in own}
+    arguments = {name: value for name, value in locals().items() if name not in _OWN}
     _check(settings, arguments)
     if progress is not None and not callable(progress):
         raise ConfigurationError(
@@ -136,8 +138,7 @@ def _check(settings: Iterable[str], arguments: Iterable[str]) -> None:
         if name in SETTINGS:
             refuse(SETTINGS[name].option, f"`{name}`", "h2o_magic.map")
         elif name not in PARAMETERS:  # else its own error says where it belongs
-            others = ("preview", "history", "progress")
-            hint = did_you_mean(name, [*arguments, *others, *SETTINGS], most=5)
+            hint = did_you_mean(name, [*arguments, *_OWN, *SETTINGS], most=5)
             raise ConfigurationError(
                 f"h2o_magic.map: unknown argument {name!r}: {hint}"
             )

@@ -48,21 +48,24 @@ class Shown(Protocol):
     def __len__(self) -> int: ...
 
 
-def run_markdown(mapped: Shown) -> str:
-    """Return the end of a run as Markdown."""
-    return "\n\n".join(_parts(mapped, _MARKDOWN))
+def run_markdown(mapped: Shown, *, told: bool = False) -> str:
+    """Return the end of a run as Markdown.
+
+    `told` if the reason why it failed is told below.
+    """
+    return "\n\n".join(_parts(mapped, _MARKDOWN, told))
 
 
-def run_plain(mapped: Shown) -> str:
-    """Return the end of a run as plain text."""
-    return "\n\n".join(_parts(mapped, _PLAIN))
+def run_plain(mapped: Shown, *, told: bool = False) -> str:
+    """Return the end of a run as plain text; `told` as for Markdown."""
+    return "\n\n".join(_parts(mapped, _PLAIN, told))
 
 
-def _parts(mapped: Shown, form: _Form) -> list[str]:
+def _parts(mapped: Shown, form: _Form, told: bool) -> list[str]:
     words, _, table, _ = form
     progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]
-    if progress.reason:
+    if progress.reason and not (told and progress.state == "failed"):
         parts.append(words(f"{progress.reason[:1].upper()}{progress.reason[1:]}."))
     elif progress.state == "stopped":
         parts.append(words("Run it again to go on: rows with an answer are not asked."))
