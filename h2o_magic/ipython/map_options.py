@@ -40,93 +40,45 @@ _REFUSED: Mapping[str, str] = {
     ),
 }
 
-_SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
-    ("-o", "--out"): {
-        "metavar": "NAME",
-        "help": "Store the result in this variable: NAME.table is the table with its "
-        "answers, NAME.errors the rows that failed.",
-    },
-    ("--schema",): {
-        "metavar": "NAME|FILE",
-        "help": "What each answer must match: a variable with a dataclass, a pydantic "
-        "model, a TypedDict or a JSON schema, or a file with one. Its properties "
-        "become columns.",
-    },
-    ("--first",): {
-        "metavar": "N",
-        "type": int,
-        "help": "Ask only the first N rows.",
-    },
-    ("--each",): {
-        "action": "store_true",
-        "help": "Ask equal rows one by one, instead of once for all of them.",
-    },
-    ("--max-errors",): {
-        "metavar": "N",
-        "type": int,
-        "help": "End the run when more than N rows have failed.",
-    },
-    ("--width",): {
-        "metavar": "N",
-        "type": int,
-        "help": "Ask at most N rows at once. Default: as many as the server takes.",
-    },
-    ("--no-keep",): {
-        "dest": "keep",
-        "action": "store_false",
-        "help": "Do not keep the answers for later runs.",
-    },
-    ("--forget",): {
-        "action": "store_true",
-        "help": "Ask all rows again, also those whose answers are known.",
-    },
-    ("--to",): {
-        "metavar": "FILE",
-        "help": "Write the table with its answers into this file: .csv, .jsonl or "
-        ".parquet.",
-    },
-    ("--overwrite",): {
-        "action": "store_true",
-        "help": "Replace the file of --to if it exists.",
-    },
-    ("--preview",): {
-        "action": "store_true",
-        "help": "Show three prompts, and about how many tokens and how much time all "
-        "rows need, measured with up to 20 rows, whose answers are kept.",
-    },
-    ("--price",): {
-        "metavar": "IN/OUT",
-        "help": "The price of a million tokens read and written, such as 0.15/0.60.",
-    },
-    ("--budget",): {
-        "dest": "amount",  # `budget` is a setting
-        "metavar": "AMOUNT",
-        "help": "Stop before the run costs more than this, by --price.",
-    },
-    ("--executor",): {
-        "metavar": "NAME",
-        "help": "Where rows are asked: a variable with an executor of "
-        "concurrent.futures, or ray. Default: threads of this kernel.",
-    },
-    ("--server",): {
-        "metavar": "A,B",
-        "help": "The server to ask, or several that share the rows, by name or "
-        "address.",
-    },
-    ("--no-history",): {
-        "dest": "history",
-        "action": "store_false",
-        "help": "Do not show the run in the conversation.",
-    },
-    ("--quiet",): {
-        "action": "store_true",
-        "help": "Do not store the result in `_` and `Out`.",
-    },
-    ("--raw",): {
-        "action": "store_true",
-        "help": "Expand columns only, no variables in braces.",
-    },
-    ("-h", "--help"): {"action": "store_true", "help": "Show this help and exit."},
+#: Options with a value, which is a whole number where it is called N; and switches.
+_VALUES = {
+    "--out": "NAME: Store the result in this variable: NAME.table is the table with "
+    "its answers, NAME.errors the rows that failed.",
+    "--schema": "NAME|FILE: What each answer must match: a variable with a dataclass, "
+    "a pydantic model, a TypedDict or a JSON schema, or a file with one. Its "
+    "properties become columns.",
+    "--first": "N: Ask only the first N rows.",
+    "--max-errors": "N: End the run when more than N rows have failed.",
+    "--width": "N: Ask at most N rows at once. Default: as many as the server takes.",
+    "--to": "FILE: Write the table with its answers into this file: .csv, .jsonl or "
+    ".parquet.",
+    "--price": "IN/OUT: The price of a million tokens read and written, such as "
+    "0.15/0.60.",
+    "--budget": "AMOUNT: Stop before the run costs more than this, by --price.",
+    "--executor": "NAME: Where rows are asked: a variable with an executor of "
+    "concurrent.futures, dask or ray. Default: threads of this kernel.",
+    "--server": "A,B: The server to ask, or several that share the rows, by name or "
+    "address.",
+}
+_SWITCHES = {
+    "--preview": "Show three prompts, and about how many tokens and how much time all "
+    "rows need, measured with up to 20 rows, whose answers are kept.",
+    "--each": "Ask equal rows one by one, instead of once for all of them.",
+    "--forget": "Ask all rows again, also those whose answers are known.",
+    "--no-keep": "Do not keep the answers for later runs.",
+    "--no-history": "Do not show the run in the conversation.",
+    "--overwrite": "Replace the file of --to if it exists.",
+    "--quiet": "Do not store the result in `_` and `Out`.",
+    "--raw": "Expand columns only, no variables in braces.",
+    "--help": "Show this help and exit.",
+}
+_SHORT = {"--out": ["-o"], "--help": ["-h"]}
+#: Where argparse puts a value; `budget` and `server` are settings, too.
+_DEST = {
+    "--budget": "amount",
+    "--server": "servers",
+    "--no-keep": "keep",
+    "--no-history": "history",
 }
 
 
@@ -176,7 +128,7 @@ def parse_map_line(line: str, fill: Fill = str) -> MapOptions:
             f"and the prompt on the lines below (`{_NAME} --help` lists all options)"
         )
     others = {n: value for n, value in vars(found).items() if n not in SETTINGS}
-    others["budget"] = others.pop("amount")
+    others |= {"budget": others.pop("amount"), "server": others.pop("servers")}
     own = ("out", "history", "preview", "quiet", "help")
     of_cell = {name: others.pop(name) for name in own}
     return MapOptions(rest[0] if rest else None, {**others, **settings}, **of_cell)
@@ -202,8 +154,15 @@ def _parser(*_names: str) -> OptionParser:
         _NAME, "%%%%h2o map TABLE [options]   (the prompt goes on the lines below)"
     )
     options = parser.add_argument_group("options")
-    for names, details in _SWITCHES.items():
-        options.add_argument(*names, **details)
+    for name, text in {**_VALUES, **_SWITCHES}.items():
+        action = "store_false" if name.startswith("--no-") else "store_true"
+        details: dict[str, Any] = {"help": text, "action": action}
+        if name in _VALUES:
+            metavar, _, meaning = text.partition(": ")
+            kind = int if metavar == "N" else str
+            details = {"help": meaning, "metavar": metavar, "type": kind}
+        dest = _DEST.get(name, name[2:].replace("-", "_"))
+        options.add_argument(*_SHORT.get(name, ()), name, dest=dest, **details)
     others = (each for each in SETTINGS.values() if each.name not in CHAT_PARAMETERS)
     kept = [each.name for each in others if each.option not in _REFUSED]
     add_settings(options, [name for name in kept if name != "budget"])  # an amount

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -89,7 +90,10 @@ class Preview:
 
 def preview_markdown(preview: Preview) -> str:
     """Return it as Markdown: the filled prompts, the rows, the estimate."""
-    prompts = [fenced(cut_fences(text), "text") for text in preview.prompts]
+    prompts = [
+        f"**Prompt {number}**\n\n{fenced(cut_fences(text), 'text')}"
+        for number, text in enumerate(preview.prompts, 1)
+    ]
     parts = [*prompts, phrase(_counts(preview))]
     if rows := _rows(preview):
         parts.append(tables.as_markdown(_HEAD, rows))
@@ -123,15 +127,15 @@ def _rows(preview: Preview) -> list[list[str]]:
     rows = []
     for name, guess in (("read", preview.read), ("written", preview.written)):
         if guess is not None:
-            rows.append([f"tokens {name}", _number(guess.value), _range(guess)])
+            rows.append(
+                [f"tokens {name}", _number(guess.value), _range(guess, _number)]
+            )
     if (seconds := preview.seconds) is not None:
-        least, most = map(time_in_words, seconds[1:])
         at_once = f", {counted(preview.width, 'row')} at once"
-        range_ = least if least == most else f"{least} to {most}"
+        range_ = _range(seconds, time_in_words)
         rows.append(["time", time_in_words(seconds.value), range_ + at_once])
     if (cost := preview.cost) is not None:
-        range_ = f"{amount(cost.least)} to {amount(cost.most)}"
-        rows.append(["cost", amount(cost.value), range_])
+        rows.append(["cost", amount(cost.value), _range(cost, amount)])
     return rows
 
 
@@ -147,8 +151,9 @@ def _notes(preview: Preview) -> list[str]:
     return notes
 
 
-def _range(guess: Guess) -> str:
-    return f"{_number(guess.least)} to {_number(guess.most)}"
+def _range(guess: Guess, form: Callable[[float], str]) -> str:
+    least, most = form(guess.least), form(guess.most)
+    return least if least == most else f"{least} to {most}"
 
 
 def _number(value: float) -> str:

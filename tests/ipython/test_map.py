@@ -193,6 +193,17 @@ def test_what_means_nothing_for_rows_is_refused_and_says_what_to_do(
     assert server.stats()["requests"] == 0
 
 
+def test_a_cell_names_the_servers_that_it_asks(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    assert "nowhere" in refusal(shell, "reviews --server nowhere,elsewhere")
+    assert server.stats()["requests"] == 0
+    h2o_magic.session().connect(f"{server.url}/v1", name="rows", dialect="openai")
+    h2o_magic.session().configure(server="http://127.0.0.1:9/v1")
+    cell(shell, "reviews --first 3 --server rows,rows --model mock")
+    assert server.stats()["requests"] == 3
+
+
 @pytest.mark.parametrize("line", ["--help", "reviews -h"])
 def test_help_lists_the_options_and_asks_nothing(
     shell: InteractiveShell,

@@ -20,17 +20,8 @@ if TYPE_CHECKING:
     from h2o_magic.tables.store.history import History, PastRun
 
 _HEAD = [
-    "run",
-    "when",
-    "table",
-    "prompt",
-    "model",
-    "rows",
-    "known",
-    "asked",
-    "errors",
-    "tokens",
-    "ended",
+    *("run", "when", "table", "prompt", "model"),
+    *("rows", "known", "errors", "tokens", "ended"),
 ]
 #: Characters of a prompt, of a name, and of how a run ended.
 _PROMPT, _NAME, _ENDED = 40, 24, 60
@@ -88,7 +79,6 @@ def _row(run: PastRun) -> list[str]:
         shorten(run.model, _NAME),
         total,
         f"{run.known:,}",
-        f"{run.done - run.known:,}",
         f"{run.errors:,}",
         f"{run.tokens:,}",
         Verbatim(shorten(run.ending(time.time()), _ENDED)),
