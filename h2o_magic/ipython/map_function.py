@@ -9,7 +9,7 @@ from typing import Any
 
 from h2o_magic.config.definitions import SETTINGS
 from h2o_magic.config.parameters import PARAMETERS
-from h2o_magic.errors import ConfigurationError, did_you_mean
+from h2o_magic.errors import ConfigurationError, did_you_mean, expect
 from h2o_magic.ipython.caller import calling_frame
 from h2o_magic.ipython.display.run import Told, make_run_view
 from h2o_magic.ipython.map_options import refuse
@@ -21,8 +21,10 @@ from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.preview import Preview
 from h2o_magic.tables.running.progress import Progress
 
-#: The arguments of `map` that say how a run is shown, and what it asks.
-_OWN = ("table", "prompt", "preview", "history", "progress", "settings")
+#: The arguments of `map` that say how a run is shown.
+_SHOWN = ("preview", "history", "progress")
+#: Those that are no options of a run.
+_OWN = ("table", "prompt", "settings", *_SHOWN)
 
 
 def map(  # noqa: A001 - what it does, on tables
@@ -116,6 +118,7 @@ def map(  # noqa: A001 - what it does, on tables
     """
     arguments = {name: value for name, value in locals().items() if name not in _OWN}
     _check(settings, arguments)
+    expect("a prompt", prompt, str)
     if progress is not None and not callable(progress):
         raise ConfigurationError(
             f"expected progress as a function that gets the counts, got {progress!r}"
@@ -138,7 +141,7 @@ def _check(settings: Iterable[str], arguments: Iterable[str]) -> None:
         if name in SETTINGS:
             refuse(SETTINGS[name].option, f"`{name}`", "h2o_magic.map")
         elif name not in PARAMETERS:  # else its own error says where it belongs
-            hint = did_you_mean(name, [*arguments, *_OWN, *SETTINGS], most=5)
+            hint = did_you_mean(name, [*arguments, *_SHOWN, *SETTINGS], most=5)
             raise ConfigurationError(
                 f"h2o_magic.map: unknown argument {name!r}: {hint}"
             )

@@ -25,7 +25,7 @@ from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
 from h2o_magic.tables.estimate import preview
 from h2o_magic.tables.guarding import row_check
-from h2o_magic.tables.job import RUN_OPTIONS, Job, RunOptions
+from h2o_magic.tables.job import RUN_OPTIONS, Job, RunOptions, check_count
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.runner import map_job, prepare_job
 from h2o_magic.tables.store.base import AnswerStore
@@ -121,6 +121,7 @@ class TableMapper:
 
         `title` is what the table is called.
         """
+        check_count("first", arguments.get("first"), 1)
         evaluates = arguments.get("evaluate", self._session.settings["evaluate"])
         keys = self._session.servers.key_texts
         reader = NotebookReader(self._scope, keys, evaluates=evaluates is True)

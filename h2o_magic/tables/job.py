@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from h2o_magic.conversation.table_question import TableQuestion
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.tables.pacing.price import Price
 from h2o_magic.tables.row_requests import RowRequests
 from h2o_magic.tables.rows import Rows
@@ -78,28 +78,35 @@ class RunOptions:
     ) -> RunOptions:
         """Return options as users give them; a ConfigurationError refuses one."""
         for name, least in (("max_errors", 0), ("width", 1)):
-            _check_count(name, options.get(name), least)
+            check_count(name, options.get(name), least)
         if budget is not None and price is None:
             raise ConfigurationError(
                 "expected a price with the budget: add the price of a million tokens "
                 "read and written, such as `--price 0.15/0.60`"
             )
         cost = None if price is None else Price.of(price)
-        names = server.split(",") if isinstance(server, str) else server or ()
-        servers = tuple(filter(None, map(str.strip, names)))
-        return cls(price=cost, budget=_amount(budget), server=servers, **options)
+        return cls(price=cost, budget=_amount(budget), server=_names(server), **options)
 
 
 #: The names of the options that users give.
 RUN_OPTIONS = {each.name for each in fields(RunOptions)} - {"name", "only"}
 
 
-def _check_count(name: str, value: object, least: int) -> None:
+def check_count(name: str, value: object, least: int) -> None:
+    """Refuse what is neither None nor a whole number that is not below the `least`."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     if value is not None and not (is_count and cast(int, value) >= least):
         raise ConfigurationError(
             f"`{name}` must be a whole number of {least} or more, got {value!r}"
         )
+
+
+def _names(server: object) -> tuple[str, ...]:
+    names = server.split(",") if isinstance(server, str) else server or ()
+    found = tuple(names) if isinstance(names, Iterable) else (names,)
+    for name in found:
+        expect("a server's name or address, or a list of them", name, str)
+    return tuple(filter(None, map(str.strip, found)))
 
 
 def _amount(budget: object) -> float | None:

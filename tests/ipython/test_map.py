@@ -172,7 +172,7 @@ REFUSED = {
     "--as table": "`--schema` gives",
     "--fresh": "--forget",
     "--max-turns 3": "asked alone",
-    "--first 0": "expected 1 row or more, got 0",
+    "--first 0": "`first` must be a whole number of 1 or more, got 0",
     "--width many": "invalid int value: 'many'",
     "--width 0": "`width` must be a whole number of 1 or more, got 0",
     "--out reviews": "expected another name than that of the table, got 'reviews'",
@@ -401,7 +401,8 @@ SLIPS = {
     "previw": (True, "did you mean 'preview'?"),
     "temprature": (0, "did you mean 'temperature'?"),
     "format": ("json", "`format` does not apply to a table: `--schema` gives"),
-    "server": ("nowhere", "nowhere"),
+    "server": ("nowhere", "unknown server 'nowhere'"),
+    "first": ("3", "`first` must be a whole number of 1 or more, got '3'"),
 }
 
 
@@ -412,6 +413,8 @@ def test_a_mistyped_argument_is_told(
     value, said = case
     with pytest.raises(ConfigurationError, match=re.escape(said)):
         h2o_magic.map(reviews(3), "{text}", **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="expected a server's name or address"):
+        h2o_magic.map(reviews(3), "{text}", server=3)  # type: ignore[arg-type]
     assert server.stats()["requests"] == 0
 
 
