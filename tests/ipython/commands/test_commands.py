@@ -1202,3 +1202,10 @@ def test_only_runs_that_are_there_are_forgotten(
     kept_run("A")
     assert said in bench.refused(typed)
     assert len(bench.plain("runs").splitlines()) > 2
+
+
+def test_help_lists_cells_that_ask_tables_and_several_models(bench: Bench) -> None:
+    plain = bench.plain("help")
+    assert "%%h2o map TABLE [options]" in plain
+    assert "%%h2o --model A,B" in plain
+    assert "--use B" in plain
