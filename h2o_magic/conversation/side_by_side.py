@@ -9,14 +9,16 @@ from contextlib import closing
 from dataclasses import replace
 
 from h2o_magic.chat.events import Event
+from h2o_magic.chat.facts import Facts
 from h2o_magic.chat.turns import Turn
 from h2o_magic.conversation.answer import Answer
 from h2o_magic.conversation.connection import Connection
-from h2o_magic.conversation.prepare import Prepared
+from h2o_magic.conversation.prepare import Prepared, prepare
 from h2o_magic.conversation.question import Question
 from h2o_magic.conversation.queue import FifoLock
 from h2o_magic.conversation.threads import Conversation
 from h2o_magic.errors import ConfigurationError
+from h2o_magic.prompts.prompt import Prompt
 
 #: Gets the number of an answer and an event of it; None at its end.
 Tell = Callable[[int, Event | None], object]
@@ -45,7 +47,7 @@ class SideBySide:
         conversation: Conversation,
         connection: Connection,
     ) -> None:
-        self._conversation = conversation
+        self._conversation, self._connection = conversation, connection
         first, *others = questions
         beside = [_Beside(asked, conversation, connection) for asked in others]
         self._lead = _Lead(first, conversation, connection, beside, self._start)
@@ -80,7 +82,47 @@ class SideBySide:
             raise ConfigurationError(
                 f"{model} has no complete answer that the conversation could go on with"
             )
-        return use_version(self._conversation, self._lead.question.thread, turn)
+        return self.go_on_with(turn)
+
+    def go_on_with(self, turn: Turn) -> Turn:
+        """Put a version of the turn in its place."""
+        thread = self._lead.question.thread
+        versions = self._conversation.versions(turn.number, thread).turns
+        number = [version.id for version in versions].index(turn.id) + 1
+        return self._conversation.choose_version(turn.number, number, thread)
+
+    def earlier(self) -> list[Turn]:
+        """Return the answers that the cell has to what it would ask now.
+
+        The latest of each model; none at all if one of them is not there.
+        """
+        asked = self._lead.question
+        turns = self._conversation.turns(asked.thread) if asked.cell is not None else ()
+        turn = next((t for t in reversed(turns) if t.cell == asked.cell), None)
+        if turn is None or turn.outdated:
+            return []
+        versions = self._conversation.versions(turn.number, asked.thread).turns
+        found = [
+            next((v for v in reversed(versions) if self._answers(v, a.question)), None)
+            for a in self.answers
+        ]
+        return [] if None in found else [each for each in found if each is not None]
+
+    def _answers(self, turn: Turn, question: Question) -> bool:
+        """Return whether a turn has the whole answer to a question as it is now."""
+        parameters = Facts("", parameters=question.parameters).as_metadata()
+        if (
+            (turn.status, turn.model) != ("complete", question.model)
+            or (turn.question, turn.system) != (question.text, question.system)
+            or turn.facts.get("parameters") != parameters["parameters"]
+        ):
+            return False
+        if question.prompt == Prompt.of(question.text):
+            return True
+        answering = self._connection.answering(question)
+        prepared = prepare(question, self._conversation.record, answering)
+        sent = prepared.request.messages[-1]
+        return (turn.sent or turn.question, turn.images) == (sent.content, sent.images)
 
     def _start(self, answer: Answer) -> threading.Event:
         # Outputs find their cell by the context.
@@ -171,29 +213,3 @@ class _Lead(Answer):
         for end in self._ends:
             end.wait()
         super()._leave_queue()
-
-
-def earlier(
-    conversation: Conversation, question: Question, models: Sequence[str]
-) -> list[Turn]:
-    """Return the answers that these models gave to a question in its cell's turn.
-
-    The latest of each; none at all if one of them is not there, or is not complete.
-    """
-    turns = conversation.turns(question.thread) if question.cell is not None else ()
-    turn = next((t for t in reversed(turns) if t.cell == question.cell), None)
-    if turn is None:
-        return []
-    found = {
-        version.model: version
-        for version in conversation.versions(turn.number, question.thread).turns
-        if version.status == "complete" and version.question == question.text
-    }
-    return [found[model] for model in models] if found.keys() >= {*models} else []
-
-
-def use_version(conversation: Conversation, thread: str, turn: Turn) -> Turn:
-    """Put a version of a turn in its place."""
-    versions = conversation.versions(turn.number, thread).turns
-    ids = [version.id for version in versions]
-    return conversation.choose_version(turn.number, ids.index(turn.id) + 1, thread)

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.config.definitions import SETTINGS
+from h2o_magic.config.parameters import PARAMETERS
+from h2o_magic.errors import ConfigurationError, did_you_mean, expect
 from h2o_magic.ipython.caller import calling_frame
 from h2o_magic.ipython.display.run import Told, make_run_view
-from h2o_magic.ipython.map_options import MapOptions
+from h2o_magic.ipython.map_options import refuse
 from h2o_magic.ipython.scope import Scope
 from h2o_magic.ipython.sessions import get_state
 from h2o_magic.ipython.table_mapper import TableMapper
+from h2o_magic.tables import estimate
 from h2o_magic.tables.mapped import MappedTable
 from h2o_magic.tables.preview import Preview
 from h2o_magic.tables.running.progress import Progress
+
+#: The arguments of `map` that say how a run is shown.
+_SHOWN = ("preview", "history", "progress")
+#: Those that are no options of a run.
+_OWN = ("table", "prompt", "settings", *_SHOWN)
 
 
 def map(  # noqa: A001 - what it does, on tables
@@ -78,12 +86,14 @@ def map(  # noqa: A001 - what it does, on tables
     price, budget
         What a million tokens cost that are read and written, such as ``"0.15/0.60"``;
         and what the run may cost.
-    executor, server
+    executor
         Where rows are asked: None for threads of this process, a
-        ``concurrent.futures.Executor`` or ``"ray"``; and several servers, by name or
-        address, that share them.
+        ``concurrent.futures.Executor``, a Dask client, ``"dask"`` or ``"ray"``.
+    server
+        The server to ask, by name or address, or several that share the rows; None for
+        the notebook's.
     history
-        False shows the run not in the conversation.
+        False leaves the run out of the conversation.
     progress
         Called with the counts, five times a second at most, instead of showing them.
     **settings
@@ -106,38 +116,35 @@ def map(  # noqa: A001 - what it does, on tables
     >>> rated = h2o_magic.map(reviews, "Rate this: {text}")  # doctest: +SKIP
     >>> rated.table  # doctest: +SKIP
     """
+    arguments = {name: value for name, value in locals().items() if name not in _OWN}
+    _check(settings, arguments)
+    expect("a prompt", prompt, str)
     if progress is not None and not callable(progress):
         raise ConfigurationError(
             f"expected progress as a function that gets the counts, got {progress!r}"
         )
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
-    frame = calling_frame()
-    scope = Scope(shell, frame)
+    scope = Scope(shell, calling_frame())
     mapper = TableMapper(get_state(shell).session, scope)
-    job = mapper.job(
-        table,
-        prompt,
-        title=_title(table, scope),
-        schema=schema,
-        first=first,
-        each=each,
-        max_errors=max_errors,
-        width=width,
-        keep=keep,
-        forget=forget,
-        to=to,
-        overwrite=overwrite,
-        price=price,
-        budget=budget,
-        executor=executor,
-        server=server,
-        **settings,
-    )
+    title = _title(table, scope)
+    job = mapper.job(table, prompt, title=title, **arguments, **settings)
     if preview:
-        return mapper.preview(job)
+        return estimate.preview(job)
     view = make_run_view(shell, whole=False) if progress is None else Told(progress)
-    return mapper.run(job, view, MapOptions(history=history))
+    return mapper.run(job, view, history=history)
+
+
+def _check(settings: Iterable[str], arguments: Iterable[str]) -> None:
+    """Refuse what is no argument, and settings that mean nothing for rows."""
+    for name in settings:
+        if name in SETTINGS:
+            refuse(SETTINGS[name].option, f"`{name}`", "h2o_magic.map")
+        elif name not in PARAMETERS:  # else its own error says where it belongs
+            hint = did_you_mean(name, [*arguments, *_SHOWN, *SETTINGS], most=5)
+            raise ConfigurationError(
+                f"h2o_magic.map: unknown argument {name!r}: {hint}"
+            )
 
 
 def _title(table: object, scope: Scope) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from h2o_magic.config.command_line import Word, split
 from h2o_magic.config.definitions import SETTINGS
-from h2o_magic.config.parameter import Value
 from h2o_magic.config.parameters import CHAT_PARAMETERS
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.option_reader import (
@@ -24,166 +23,96 @@ from h2o_magic.ipython.option_reader import (
 #: What errors begin with.
 _NAME = "%%h2o map"
 
-_ALONE = "each row is asked alone"
 #: Options of questions that are refused, with why, and what to do.
 _REFUSED: Mapping[str, str] = {
     "--attach": "put the text of the file into a column, or into a variable in braces",
-    "--new": f"{_ALONE}: leave it out",
     "--fresh": "`--forget` asks rows again whose answers are known",
-    "--stream": "the progress and the first rows are shown: leave it out",
-    "--no-stream": "the progress and the first rows are shown: leave it out",
     "--thread": "`%h2o thread NAME` selects the thread that shows the run",
-    "--max-turns": f"{_ALONE}: leave it out",
-    "--send-partial": f"{_ALONE}: leave it out",
     "--as": "`--schema` gives the answers columns and types",
-    "--reasoning": "rows keep answers without reasoning: leave it out",
-    "--replay-speed": "answers to rows are not shown one by one: leave it out",
-    "--vision": "rows are asked with text alone: leave it out",
-    "--use": f"{_ALONE}: `--model NAME` selects the model",
+    "--use": "`--model NAME` selects the model",
+    **dict.fromkeys(
+        ("--new", "--max-turns", "--send-partial"),
+        "each row is asked alone: leave it out",
+    ),
+    **dict.fromkeys(
+        ("--stream", "--no-stream", "--reasoning", "--replay-speed", "--vision"),
+        "leave it out",
+    ),
 }
-#: The settings that are no options here; `--budget` is an amount.
-_LEFT_OUT = {
-    *("thread", "max_turns", "send_partial", "format", "reasoning", "replay_speed"),
-    *("vision", "budget"),
+
+#: Options with a value, which is a whole number where it is called N; and switches.
+_VALUES = {
+    "--out": "NAME: Store the result in this variable: NAME.table is the table with "
+    "its answers, NAME.errors the rows that failed.",
+    "--schema": "NAME|FILE: What each answer must match: a variable with a dataclass, "
+    "a pydantic model, a TypedDict or a JSON schema, or a file with one. Its "
+    "properties become columns.",
+    "--first": "N: Ask only the first N rows.",
+    "--max-errors": "N: End the run when more than N rows have failed.",
+    "--width": "N: Ask at most N rows at once. Default: as many as the server takes.",
+    "--to": "FILE: Write the table with its answers into this file: .csv, .jsonl or "
+    ".parquet.",
+    "--price": "IN/OUT: The price of a million tokens read and written, such as "
+    "0.15/0.60.",
+    "--budget": "AMOUNT: Stop before the run costs more than this, by --price.",
+    "--executor": "NAME: Where rows are asked: a variable with an executor of "
+    "concurrent.futures, dask or ray. Default: threads of this kernel.",
+    "--server": "A,B: The server to ask, or several that share the rows, by name or "
+    "address.",
 }
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number above 0, got {text!r}"
-        )
-    return int(text)
-
-
-def _errors(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
-    return int(text)
-
-
-_SWITCHES: dict[tuple[str, ...], dict[str, Any]] = {
-    ("-o", "--out"): {
-        "metavar": "NAME",
-        "help": "Store the result in this variable: NAME.table is the table with its "
-        "answers, NAME.errors the rows that failed.",
-    },
-    ("--schema",): {
-        "metavar": "NAME|FILE",
-        "help": "What each answer must match: a variable with a dataclass, a pydantic "
-        "model, a TypedDict or a JSON schema, or a file with one. Its properties "
-        "become columns.",
-    },
-    ("--first",): {
-        "metavar": "N",
-        "type": _count,
-        "help": "Ask only the first N rows.",
-    },
-    ("--each",): {
-        "action": "store_true",
-        "help": "Ask equal rows one by one, instead of once for all of them.",
-    },
-    ("--max-errors",): {
-        "metavar": "N",
-        "type": _errors,
-        "help": "End the run when more than N rows have failed.",
-    },
-    ("--width",): {
-        "metavar": "N",
-        "type": _count,
-        "help": "Ask at most N rows at once. Default: as many as the server takes.",
-    },
-    ("--no-keep",): {
-        "dest": "keep",
-        "action": "store_false",
-        "help": "Do not keep the answers for later runs.",
-    },
-    ("--forget",): {
-        "action": "store_true",
-        "help": "Ask all rows again, also those whose answers are known.",
-    },
-    ("--to",): {
-        "metavar": "FILE",
-        "help": "Write the table with its answers into this file: .csv, .jsonl or "
-        ".parquet.",
-    },
-    ("--overwrite",): {
-        "action": "store_true",
-        "help": "Replace the file of --to if it exists.",
-    },
-    ("--preview",): {
-        "action": "store_true",
-        "help": "Show three prompts, and about how many tokens and how much time all "
-        "rows need, measured with up to 20 rows, whose answers are kept.",
-    },
-    ("--price",): {
-        "metavar": "IN/OUT",
-        "help": "The price of a million tokens read and written, such as 0.15/0.60.",
-    },
-    ("--budget",): {
-        "dest": "amount",  # `budget` is a setting
-        "metavar": "AMOUNT",
-        "help": "Stop before the run costs more than this, by --price.",
-    },
-    ("--executor",): {
-        "metavar": "NAME",
-        "help": "Where rows are asked: a variable with an executor of "
-        "concurrent.futures, or ray. Default: threads of this kernel.",
-    },
-    ("--servers",): {
-        "metavar": "A,B",
-        "help": "Servers that share the rows, by name or address.",
-    },
-    ("--no-history",): {
-        "dest": "history",
-        "action": "store_false",
-        "help": "Do not show the run in the conversation.",
-    },
-    ("--quiet",): {
-        "action": "store_true",
-        "help": "Do not store the result in `_` and `Out`.",
-    },
-    ("--raw",): {
-        "action": "store_true",
-        "help": "Expand columns only, no variables in braces.",
-    },
-    ("-h", "--help"): {"action": "store_true", "help": "Show this help and exit."},
+_SWITCHES = {
+    "--preview": "Show three prompts, and about how many tokens and how much time all "
+    "rows need, measured with up to 20 rows, whose answers are kept.",
+    "--each": "Ask equal rows one by one, instead of once for all of them.",
+    "--forget": "Ask all rows again, also those whose answers are known.",
+    "--no-keep": "Do not keep the answers for later runs.",
+    "--no-history": "Do not show the run in the conversation.",
+    "--overwrite": "Replace the file of --to if it exists.",
+    "--quiet": "Do not store the result in `_` and `Out`.",
+    "--raw": "Expand columns only, no variables in braces.",
+    "--help": "Show this help and exit.",
+}
+_SHORT = {"--out": ["-o"], "--help": ["-h"]}
+#: Where argparse puts a value; `budget` and `server` are settings, too.
+_DEST = {
+    "--budget": "amount",
+    "--server": "servers",
+    "--no-keep": "keep",
+    "--no-history": "history",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class MapOptions:
-    """The options of one run; a `table` without quotes may be a variable."""
+    """What a cell says: a `table`, which may be a variable if it is not `quoted`.
 
-    table: Word | None = None
-    settings: dict[str, Value | None] = field(default_factory=dict)  # checked
-    schema: str | None = None  # a variable or a file with a JSON schema
+    `arguments` are those of `h2o_magic.map` that the cell does not use itself, with
+    the names of a schema and an executor.
+    """
+
+    table: Word | None
+    arguments: dict[str, Any]
     out: str | None = None  # the variable to store the result in
     history: bool = True  # False: no turn of the conversation
+    preview: bool = False
     quiet: bool = False  # True: leave `_` and `Out` alone
-    raw: bool = False  # True: leave the notebook's names in braces as they are
-    executor: str | None = None  # a variable, or a name
-    #: The other arguments of `h2o_magic.map`, as they are called there.
-    arguments: dict[str, Any] = field(default_factory=dict)
     help: bool = False
 
 
-_ARGUMENTS = (
-    *("first", "each", "max_errors", "width", "keep", "forget", "to", "overwrite"),
-    *("preview", "price"),
-)
+def refuse(option: str, name: str, where: str) -> None:
+    """Refuse an option that means nothing for rows; `name` is what was written."""
+    if option in _REFUSED:
+        raise ConfigurationError(
+            f"{where}: {name} does not apply to a table: {_REFUSED[option]}"
+        )
 
 
 def parse_map_line(line: str, fill: Fill = str) -> MapOptions:
     """Read what follows ``%%h2o map``; `fill` puts the values of words into them."""
     reader = _reader()
     words = list(split(line, f"{_NAME}: "))
-    for word in words:
-        name = word.text.partition("=")[0]
-        if not word.quoted and name in _REFUSED:
-            raise ConfigurationError(
-                f"{_NAME}: {name} does not apply to a table: {_REFUSED[name]}"
-            )
+    for name in (word.text.partition("=")[0] for word in words if not word.quoted):
+        refuse(name, name, _NAME)
     given, rest = reader.anywhere(iter(words))
     found, settings = reader.read(given, fill)
     if found.out is not None:
@@ -198,22 +127,11 @@ def parse_map_line(line: str, fill: Fill = str) -> MapOptions:
             f"{_NAME}: expected a table, a variable or a file: write `{_NAME} TABLE`, "
             f"and the prompt on the lines below (`{_NAME} --help` lists all options)"
         )
-    arguments = {name: getattr(found, name) for name in _ARGUMENTS}
-    arguments["budget"] = found.amount
-    if found.servers:
-        arguments["server"] = [name.strip() for name in found.servers.split(",")]
-    return MapOptions(
-        rest[0] if rest else None,
-        settings,
-        schema=found.schema,
-        out=found.out,
-        history=found.history,
-        quiet=found.quiet,
-        raw=found.raw,
-        executor=found.executor,
-        arguments=arguments,
-        help=found.help,
-    )
+    others = {n: value for n, value in vars(found).items() if n not in SETTINGS}
+    others |= {"budget": others.pop("amount"), "server": others.pop("servers")}
+    own = ("out", "history", "preview", "quiet", "help")
+    of_cell = {name: others.pop(name) for name in own}
+    return MapOptions(rest[0] if rest else None, {**others, **settings}, **of_cell)
 
 
 def map_help() -> str:
@@ -236,10 +154,18 @@ def _parser(*_names: str) -> OptionParser:
         _NAME, "%%%%h2o map TABLE [options]   (the prompt goes on the lines below)"
     )
     options = parser.add_argument_group("options")
-    for names, details in _SWITCHES.items():
-        options.add_argument(*names, **details)
-    settings = [name for name in SETTINGS if name not in CHAT_PARAMETERS]
-    add_settings(options, [name for name in settings if name not in _LEFT_OUT])
+    for name, text in {**_VALUES, **_SWITCHES}.items():
+        action = "store_false" if name.startswith("--no-") else "store_true"
+        details: dict[str, Any] = {"help": text, "action": action}
+        if name in _VALUES:
+            metavar, _, meaning = text.partition(": ")
+            kind = int if metavar == "N" else str
+            details = {"help": meaning, "metavar": metavar, "type": kind}
+        dest = _DEST.get(name, name[2:].replace("-", "_"))
+        options.add_argument(*_SHORT.get(name, ()), name, dest=dest, **details)
+    others = (each for each in SETTINGS.values() if each.name not in CHAT_PARAMETERS)
+    kept = [each.name for each in others if each.option not in _REFUSED]
+    add_settings(options, [name for name in kept if name != "budget"])  # an amount
     generation = parser.add_argument_group(
         "generation parameters",
         "If omitted, or given as `none`, the model's own value applies.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from h2o_magic.chat.events import Event, Notice, Replaced, TextDelta
 from h2o_magic.chat.kept_facts import facts_of
 from h2o_magic.conversation.session import Session
-from h2o_magic.conversation.side_by_side import SideBySide, earlier, use_version
+from h2o_magic.conversation.side_by_side import SideBySide
 from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.ipython.display.columns import Column, Columns
 from h2o_magic.ipython.display.result import render
@@ -94,7 +94,7 @@ def ask(
     answers = Answers()
     try:
         with columns:
-            if not _show_earlier(session, group, columns, answers, options):
+            if not _show_earlier(group, columns, answers, options):
                 _Cell(group, columns, answers, options.use).run()
     finally:
         if answers:
@@ -103,18 +103,15 @@ def ask(
 
 
 def _show_earlier(
-    session: Session,
     group: SideBySide,
     columns: Columns,
     answers: Answers,
     options: AskOptions,
 ) -> bool:
     """Show the answers that the cell has, if one is to be used and all are there."""
-    conversation, question = session.conversation, group.answers[0].question
     if options.use is None or options.fresh:
         return False
-    models = [answer.question.model for answer in group.answers]
-    turns = earlier(conversation, question, models)
+    turns = group.earlier()
     for name, turn in zip(columns.names, turns, strict=False):
         facts = facts_of(turn)
         answers[name] = AnswerText(turn.answer, facts)
@@ -126,8 +123,7 @@ def _show_earlier(
             ),
         )
     if turns:
-        used = turns[columns.names.index(options.use)]
-        use_version(conversation, question.thread, used)
+        group.go_on_with(turns[columns.names.index(options.use)])
         columns.finish(options.use)
     return bool(turns)
 

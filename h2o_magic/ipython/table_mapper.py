@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +25,8 @@ from h2o_magic.rendering.fences import fenced
 from h2o_magic.rendering.schema import load
 from h2o_magic.tables.estimate import preview
 from h2o_magic.tables.guarding import row_check
-from h2o_magic.tables.job import Job, RunOptions
+from h2o_magic.tables.job import RUN_OPTIONS, Job, RunOptions, check_count
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.preview import Preview
 from h2o_magic.tables.runner import map_job, prepare_job
 from h2o_magic.tables.store.base import AnswerStore
 
@@ -43,28 +40,27 @@ class TableMapper:
 
     def cell(self, options: MapOptions, prompt: str) -> MappedTable | None:
         """Do what a cell says; None if help or a preview was shown instead."""
-        shell = self._scope.shell
-        if options.help or options.table is None:
+        shell, word = self._scope.shell, options.table
+        if options.help or word is None:
             text = map_help()
             show_markdown(shell, fenced(text, "text"), text)
             return None
-        more: dict[str, Any] = {**options.arguments, **options.settings}
-        preview = more.pop("preview")
-        job = self.job(
-            self.table(options.table),
-            prompt,
-            title=options.table.text,
-            schema=self._named(options.schema),
-            executor=self._executor(options.executor),
-            raw=options.raw,
-            **more,
-        )
-        if preview:
-            found = self.preview(job)
+        table = self.table(word, options.out)
+        schema, executor = map(options.arguments.get, ("schema", "executor"))
+        arguments = {
+            **options.arguments,
+            "schema": self._named(schema),
+            "executor": self._scope.variables.get(executor, executor),
+        }
+        job = self.job(table, prompt, title=word.text, **arguments)
+        if options.preview:
+            found = preview(job)
             show_markdown(shell, found._repr_markdown_(), repr(found))
+            if options.out:
+                self._scope.assign(options.out, found)
             return None
         view = make_run_view(shell)
-        mapped = self.run(job, view, options)
+        mapped = self.run(job, view, out=options.out, history=options.history)
         if not options.quiet:
             shell.displayhook.update_user_ns(mapped)
         if mapped.progress.state == "failed":
@@ -77,28 +73,29 @@ class TableMapper:
         self,
         job: Job,
         view: RunView,
-        options: MapOptions,
+        *,
+        out: str | None = None,
+        history: bool = True,
         store: AnswerStore | None = None,
     ) -> MappedTable:
-        """Run a job, show it, and keep the result in its variable.
+        """Run a job, show it, and keep the result in the variable `out`.
 
         A `store` is that of an earlier run, of which some rows are asked again.
         """
-        name, shell = options.out or "", self._scope.shell
-        title = job.options.name
+        title, shell = job.options.name, self._scope.shell
 
         def again(job: Job, store: AnswerStore) -> MappedTable:
             view = make_run_view(shell, whole=False)
-            return self.run(job, view, replace(options, out=None), store)
+            return self.run(job, view, history=history, store=store)
 
         try:
             mapped = map_job(
                 self._session,
                 job,
                 title=f"`{title}`" if title else "a table",
-                name=name,
+                name=out or "",
                 tell=view.tell,
-                history=options.history,
+                history=history,
                 store=store,
                 again=again,
                 warn=warnings.warn if shell is None else warn,
@@ -106,8 +103,8 @@ class TableMapper:
         except BaseException:
             view.clear()
             raise
-        if name:
-            self._scope.assign(name, mapped)
+        if out:
+            self._scope.assign(out, mapped)
         view.end(mapped)
         return mapped
 
@@ -117,75 +114,58 @@ class TableMapper:
         prompt: str,
         *,
         title: str = "",
-        schema: object = None,
-        first: int | None = None,
-        to: str | os.PathLike[str] | None = None,
-        overwrite: bool = False,
-        server: str | Sequence[str] | None = None,
         raw: bool = False,
-        each: bool = False,
-        max_errors: int | None = None,
-        width: int | None = None,
-        keep: bool = True,
-        forget: bool = False,
-        price: object = None,
-        budget: object = None,
-        executor: object = None,
-        **settings: Any,
+        **arguments: Any,
     ) -> Job:
         """Return what is to be run, with the arguments of `h2o_magic.map`.
 
         `title` is what the table is called.
         """
-        evaluates = settings.get("evaluate", self._session.settings["evaluate"])
+        check_count("first", arguments.get("first"), 1)
+        evaluates = arguments.get("evaluate", self._session.settings["evaluate"])
         keys = self._session.servers.key_texts
         reader = NotebookReader(self._scope, keys, evaluates=evaluates is True)
         guard = reader.guard("row")
+        options = {n: arguments.pop(n) for n in RUN_OPTIONS if n in arguments}
         return prepare_job(
             self._session,
             table,
             prompt,
             expand=Prompt.of if raw else reader.prompt,
-            schema=schema,
-            first=first,
-            to=to,
-            overwrite=overwrite,
-            options=RunOptions.of(
-                each=each,
-                max_errors=max_errors,
-                width=width,
-                keep=keep,
-                forget=forget,
-                name=title,
-                price=price,
-                budget=budget,
-                executor=executor,
-                servers=(server,) if isinstance(server, str) else tuple(server or ()),
-            ),
+            options=RunOptions.of(name=title, **options),
             check=row_check(keys(), os.environ, self._scope.variables),
             mask=guard.masked,
-            **settings,
+            **arguments,
         )
 
-    def preview(self, job: Job) -> Preview:
-        """Return what a job would ask; some of its rows are asked for that."""
-        return preview(job)
+    def table(self, word: Word, out: str | None = None) -> object:
+        """Return the table that a word names: a variable's or a file's.
 
-    def table(self, word: Word) -> object:
-        """Return the table that a word names: a variable's or a file's."""
+        A ConfigurationError if its variable is `out`, which the next run would read.
+        """
         if word.quoted or word.text.lower().endswith(ENDINGS):
             return Path(word.text)
         place = value_in(f"{{{word.text}}}")
         if isinstance(place, Field) and place.expression == word.text:
+            if place.name == out:
+                raise ConfigurationError(
+                    f"%%h2o map --out: expected another name than that of the table, "
+                    f"got {out!r}: the next run would ask about its own answers"
+                )
             try:
                 return follow(self._scope.lookup(place.name), place)
             except KeyError:
                 pass
         if Path(word.text).expanduser().is_file():
             return Path(word.text)
+        hint = did_you_mean(word.text, self._names())
+        if "(" in word.text:
+            hint = (
+                "calls are not evaluated here: assign the table to a variable, or ask "
+                "the first rows only with `--first N`"
+            )
         raise ConfigurationError(
-            f"%%h2o map: {word.text!r} is neither a variable nor a file: "
-            f"{did_you_mean(word.text, self._names())}"
+            f"%%h2o map: {word.text!r} is neither a variable nor a file: {hint}"
         )
 
     def _names(self) -> list[str]:
@@ -197,6 +177,3 @@ class TableMapper:
             return None
         variables = self._scope.variables
         return variables[name] if name in variables else load(name)
-
-    def _executor(self, name: str | None) -> object:
-        return self._scope.variables.get(name, name) if name else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, cast
 
 from h2o_magic.conversation.table_question import TableQuestion
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, expect
 from h2o_magic.tables.pacing.price import Price
 from h2o_magic.tables.row_requests import RowRequests
 from h2o_magic.tables.rows import Rows
@@ -51,9 +51,8 @@ class RunOptions:
         ``concurrent.futures.Executor``, or ``"ray"``.
     only : Only or None
         The rows that may be asked; None for all.
-    servers : tuple of str
-        Several servers that share the rows, by name or address; empty for the
-        notebook's.
+    server : tuple of str
+        The servers that share the rows, by name or address; empty for the notebook's.
     """
 
     each: bool = False
@@ -65,31 +64,49 @@ class RunOptions:
     price: Price | None = None
     budget: float | None = None
     executor: object = None
-    servers: tuple[str, ...] = ()
+    server: tuple[str, ...] = ()
     only: Only | None = None
 
     @classmethod
     def of(
-        cls, *, price: object = None, budget: object = None, **options: Any
+        cls,
+        *,
+        price: object = None,
+        budget: object = None,
+        server: str | Iterable[str] | None = None,
+        **options: Any,
     ) -> RunOptions:
         """Return options as users give them; a ConfigurationError refuses one."""
         for name, least in (("max_errors", 0), ("width", 1)):
-            _check_count(name, options.get(name), least)
+            check_count(name, options.get(name), least)
         if budget is not None and price is None:
             raise ConfigurationError(
                 "expected a price with the budget: add the price of a million tokens "
                 "read and written, such as `--price 0.15/0.60`"
             )
         cost = None if price is None else Price.of(price)
-        return cls(price=cost, budget=_amount(budget), **options)
+        return cls(price=cost, budget=_amount(budget), server=_names(server), **options)
 
 
-def _check_count(name: str, value: object, least: int) -> None:
+#: The names of the options that users give.
+RUN_OPTIONS = {each.name for each in fields(RunOptions)} - {"name", "only"}
+
+
+def check_count(name: str, value: object, least: int) -> None:
+    """Refuse what is neither None nor a whole number that is not below the `least`."""
     is_count = isinstance(value, int) and not isinstance(value, bool)
     if value is not None and not (is_count and cast(int, value) >= least):
         raise ConfigurationError(
             f"`{name}` must be a whole number of {least} or more, got {value!r}"
         )
+
+
+def _names(server: object) -> tuple[str, ...]:
+    names = server.split(",") if isinstance(server, str) else server or ()
+    found = tuple(names) if isinstance(names, Iterable) else (names,)
+    for name in found:
+        expect("a server's name or address, or a list of them", name, str)
+    return tuple(filter(None, map(str.strip, found)))
 
 
 def _amount(budget: object) -> float | None:

@@ -77,7 +77,10 @@ class Preview:
     notes: tuple[str, ...] = ()
 
     def _repr_markdown_(self) -> str:
-        prompts = [fenced(cut_fences(text), "text") for text in self.prompts]
+        prompts = [
+            f"**Prompt {number}**\n\n{fenced(cut_fences(text), 'text')}"
+            for number, text in enumerate(self.prompts, 1)
+        ]
         return self._shown(prompts, MARKDOWN)
 
     def __repr__(self) -> str:

@@ -69,7 +69,7 @@ def prepare_job(
         schema=schema,
         fresh=fresh,
         folder=uses_folder(session, settings, rows.count),
-        servers=options.servers,
+        servers=options.server,
         **settings,
     )
     parts = template.parts(asked.request.messages[-1].content)

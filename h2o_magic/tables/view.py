@@ -37,21 +37,24 @@ MARKDOWN = Form(phrase, literal, tables.as_markdown, "- ")
 PLAIN = Form(without_marks, one_line, tables.as_text, "  ")
 
 
-def run_markdown(mapped: MappedTable) -> str:
-    """Return the end of a run as Markdown."""
-    return "\n\n".join(_parts(mapped, MARKDOWN))
+def run_markdown(mapped: MappedTable, *, told: bool = False) -> str:
+    """Return the end of a run as Markdown.
+
+    `told` if the reason why it failed is told below.
+    """
+    return "\n\n".join(_parts(mapped, MARKDOWN, told))
 
 
-def run_plain(mapped: MappedTable) -> str:
-    """Return the end of a run as plain text."""
-    return "\n\n".join(_parts(mapped, PLAIN))
+def run_plain(mapped: MappedTable, *, told: bool = False) -> str:
+    """Return the end of a run as plain text; `told` as for Markdown."""
+    return "\n\n".join(_parts(mapped, PLAIN, told))
 
 
-def _parts(mapped: MappedTable, form: Form) -> list[str]:
+def _parts(mapped: MappedTable, form: Form, told: bool) -> list[str]:
     words = form.words
     progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]
-    if progress.reason:
+    if progress.reason and not (told and progress.state == "failed"):
         parts.append(words(f"{progress.reason[:1].upper()}{progress.reason[1:]}."))
     elif progress.state == "stopped":
         parts.append(words("Run it again to go on: rows with an answer are not asked."))

@@ -335,7 +335,7 @@ BEFORE: Mapping[str, Callable[[Notebook, re.Match[str]], None]] = {
     r"%h2o fix": _failed,
     r"mine\.gguf": _own_weights,
     r"runs --forget 3": _rows_asked,
-    r"--servers fast,slow": _two_servers,
+    r"--server fast,slow": _two_servers,
     r"--executor NAME": _executor,
     r"--strict": lambda n, _: n.run("%h2o pull danube3-500m"),
 }

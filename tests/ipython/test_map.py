@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,14 @@ def test_a_mistyped_table_is_told_from_those_that_there_are(
     assert "did you mean 'reviews'?" in refusal(shell, "revews")
 
 
+def test_a_call_is_not_evaluated_and_says_what_to_write(
+    shell: InteractiveShell,
+) -> None:
+    said = refusal(shell, "reviews.head(3)")
+    assert "calls are not evaluated here" in said
+    assert "`--first N`" in said
+
+
 def test_a_mistyped_map_is_told(shell: InteractiveShell) -> None:
     result = shell.run_cell("%%h2o mpa reviews\n{text}")
     assert "did you mean 'map'?" in str(result.error_in_exec)
@@ -163,8 +172,10 @@ REFUSED = {
     "--as table": "`--schema` gives",
     "--fresh": "--forget",
     "--max-turns 3": "asked alone",
-    "--first 0": "expected a whole number above 0, got '0'",
-    "--width many": "expected a whole number above 0, got 'many'",
+    "--first 0": "`first` must be a whole number of 1 or more, got 0",
+    "--width many": "invalid int value: 'many'",
+    "--width 0": "`width` must be a whole number of 1 or more, got 0",
+    "--out reviews": "expected another name than that of the table, got 'reviews'",
     "--budget 5": "expected a price with the budget",
     "--price cheap": "0.15/0.60, got 'cheap'",
     "--price 1/2 --budget none": "an amount above 0",
@@ -180,6 +191,17 @@ def test_what_means_nothing_for_rows_is_refused_and_says_what_to_do(
 ) -> None:
     assert said in refusal(shell, f"reviews {options}")
     assert server.stats()["requests"] == 0
+
+
+def test_a_cell_names_the_servers_that_it_asks(
+    shell: InteractiveShell, server: RowsServer
+) -> None:
+    assert "nowhere" in refusal(shell, "reviews --server nowhere,elsewhere")
+    assert server.stats()["requests"] == 0
+    h2o_magic.session().connect(f"{server.url}/v1", name="rows", dialect="openai")
+    h2o_magic.session().configure(server="http://127.0.0.1:9/v1")
+    cell(shell, "reviews --first 3 --server rows,rows --model mock")
+    assert server.stats()["requests"] == 3
 
 
 @pytest.mark.parametrize("line", ["--help", "reviews -h"])
@@ -236,13 +258,14 @@ def test_a_file_goes_to_a_file_which_the_next_run_replaces(
     ]
 
 
-def test_a_run_that_cannot_go_on_says_why_and_keeps_its_table(
-    shell: InteractiveShell, server: RowsServer
+def test_a_run_that_cannot_go_on_says_why_once_and_keeps_its_table(
+    shell: InteractiveShell, server: RowsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.configure(key="secret")
     said = refusal(shell, "reviews --out rated")
     assert "Incorrect API key" in said or "key" in said
     assert "\n" not in said
+    assert said not in capsys.readouterr().out
     assert len(shell.user_ns["rated"].table) >= 1
     (turn,) = h2o_magic.session().turns()
     assert turn.status == "failed"
@@ -267,7 +290,8 @@ def test_a_preview_shows_prompts_and_asks_a_few_rows_whose_answers_are_kept(
     shell.user_ns["long"] = reviews(200) + reviews(50)
     cell(shell, "long --first 10", "Of {text}")
     capsys.readouterr()
-    cell(shell, "long --preview --price 1/2", "Of {text}")
+    cell(shell, "long --preview --price 1/2 --out found", "Of {text}")
+    assert isinstance(shell.user_ns["found"], Preview)
     shown = capsys.readouterr().out
     assert [f"Of review {n}\n" in shown for n in range(4)] == [True] * 3 + [False]
     assert (
@@ -367,9 +391,34 @@ def test_a_plain_program_needs_no_shell_and_is_told_the_counts(
     assert told[-1] == 3
     with pytest.raises(ConfigurationError, match="progress as a function"):
         h2o_magic.map(reviews(3), "{text}", progress=False)
-    h2o_magic.map(reviews(3), "{text} {style}")
     assert capsys.readouterr() == ("", "")
+    h2o_magic.map(reviews(3), "{text} {style}")
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"3 rows in .* · 3 known\n", err)
     session.close()
+
+
+SLIPS = {
+    "frist": (2, "unknown argument 'frist': did you mean 'first'?"),
+    "previw": (True, "did you mean 'preview'?"),
+    "temprature": (0, "did you mean 'temperature'?"),
+    "format": ("json", "`format` does not apply to a table: `--schema` gives"),
+    "server": ("nowhere", "unknown server 'nowhere'"),
+    "first": ("3", "`first` must be a whole number of 1 or more, got '3'"),
+}
+
+
+@pytest.mark.parametrize(("name", "case"), SLIPS.items(), ids=SLIPS)
+def test_a_mistyped_argument_is_told(
+    shell: InteractiveShell, server: RowsServer, name: str, case: tuple[object, str]
+) -> None:
+    value, said = case
+    with pytest.raises(ConfigurationError, match=re.escape(said)):
+        h2o_magic.map(reviews(3), "{text}", **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ConfigurationError, match="expected a server's name or address"):
+        h2o_magic.map(reviews(3), "{text}", server=3)  # type: ignore[arg-type]
+    assert server.stats()["requests"] == 0
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from IPython.core.interactiveshell import InteractiveShell
 import h2o_magic
 from h2o_magic.conversation.notifications import ThreadChanged
 from h2o_magic.conversation.session import Session
-from h2o_magic.conversation.side_by_side import earlier, use_version
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.ipython.interrupts import AnswerStopped
+from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.rendering.answer_text import AnswerText
 from tests.backends.scripted import ScriptedServer
 from tests.by_question import ENDLESS, Steps, answering
@@ -112,15 +112,32 @@ def test_a_cell_that_only_uses_another_answer_asks_nothing(
 ) -> None:
     group = session.ask_side_by_side("hi", ["a", "b"], cell="c1")
     group.ask()
-    question = group.answers[0].question
-    turns = earlier(session.conversation, question, ["a", "b"])
+    turns = group.earlier()
     assert [turn.answer for turn in turns] == ["answer of a", "answer of b"]
-    use_version(session.conversation, "main", turns[1])
+    group.go_on_with(turns[1])
     assert session.turn(1).answer == "answer of b"
     assert session.turn(1).cell == "c1"
-    again = earlier(session.conversation, question, ["b", "a"])
+    again = session.ask_side_by_side("hi", ["b", "a"], cell="c1").earlier()
     assert [turn.answer for turn in again] == ["answer of b", "answer of a"]
-    assert earlier(session.conversation, question, ["a", "c"]) == []
+
+
+CHANGED = {
+    "another model": {"models": ["a", "c"]},
+    "another question": {"question": "ho"},
+    "another system text": {"system": "be brief"},
+    "another parameter": {"temperature": 0.5},
+    "another value": {"question": Prompt("hi", ("hi there",))},
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+def test_answers_to_something_else_are_not_used(
+    session: Session, changed: dict[str, Any]
+) -> None:
+    asked: dict[str, Any] = {"question": "hi", "models": ["a", "b"], "cell": "c1"}
+    session.ask_side_by_side(**asked).ask()
+    assert len(session.ask_side_by_side(**asked).earlier()) == 2
+    assert session.ask_side_by_side(**(asked | changed)).earlier() == []
 
 
 def test_all_stream_at_the_same_time(session: Session, script: Script) -> None:

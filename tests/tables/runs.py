@@ -33,7 +33,7 @@ def asked(
         ]
         session.configure(model="mock")
         shared = tuple(names) if len(names) > 1 else ()
-        given = RunOptions(keep=keep, servers=shared, **options)
+        given = RunOptions(keep=keep, server=shared, **options)
         job = prepare_job(session, table, prompt, options=given)
         return run_job(job, tell)
     finally:

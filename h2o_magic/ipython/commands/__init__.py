@@ -129,7 +129,7 @@ _GROUPS = {
         Subcommand("[NAME] [--title TITLE]", threads.thread),
         Subcommand("NEW [--at N] [--thread NAME] [--overwrite]", threads.fork),
     ),
-    "prompts over tables": (Subcommand("[--forget ID]", runs.runs),),
+    "prompts over tables": (Subcommand("[--forget ID] [--yes]", runs.runs),),
     "models, server and help": (
         Subcommand("", status.status),
         Subcommand(
@@ -154,10 +154,21 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
 }
 
 
+#: What cells can be, and what each does.
+_CELLS = {
+    "%%h2o [options]": "ask the question on the lines below",
+    "%%h2o --model A,B": "ask several models, and show their answers side by side; "
+    "with `--use B` the conversation goes on with the answer of B",
+    "%%h2o map TABLE [options]": "ask the prompt on the lines below for each row of a "
+    "table; `%%h2o map --help` lists its options",
+}
+
+
 def show_help(context: CommandContext) -> None:
     """Show the commands and the options; nothing is sent."""
-    plain = [help_text().rstrip()]
-    rows = [["`%%h2o [options]`", "ask the question on the lines below"]]
+    plain = [help_text().rstrip(), "\ncells:"]
+    rows = [[f"`{typed}`", what] for typed, what in _CELLS.items()]
+    plain += [_plain(typed, what) for typed, what in _CELLS.items()]
     for title, group in _GROUPS.items():
         plain.append(f"\n{title}:")
         if title != "questions":
@@ -165,12 +176,16 @@ def show_help(context: CommandContext) -> None:
         for command in group:
             typed = command.typed
             rows.append([f"`{typed}`", command.help])
-            # As argparse does it: help goes below where the usage is long.
-            line = f"  {typed:<27}" if len(typed) < 27 else f"  {typed}\n{'':<29}"
-            plain.append(f"{line} {command.help}")
+            plain.append(_plain(typed, command.help))
     markdown = [
         tables.as_markdown(["command", "what it does"], rows),
         tables.as_markdown(["option", "meaning", "default"], help_rows()),
     ]
     text = "\n".join(plain).replace("`", "")
     show_markdown(context.shell, "\n\n".join(markdown), text)
+
+
+def _plain(typed: str, meaning: str) -> str:
+    """Return a line as argparse writes it: help goes below where the usage is long."""
+    line = f"  {typed:<27}" if len(typed) < 27 else f"  {typed}\n{'':<29}"
+    return f"{line} {meaning}"

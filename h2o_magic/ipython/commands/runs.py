@@ -17,20 +17,11 @@ from h2o_magic.rendering.history import short_time
 from h2o_magic.rendering.tables import Verbatim, shorten
 
 if TYPE_CHECKING:
-    from h2o_magic.tables.store.history import PastRun
+    from h2o_magic.tables.store.history import History, PastRun
 
 _HEAD = [
-    "run",
-    "when",
-    "table",
-    "prompt",
-    "model",
-    "rows",
-    "known",
-    "asked",
-    "errors",
-    "tokens",
-    "ended",
+    *("run", "when", "table", "prompt", "model"),
+    *("rows", "known", "errors", "tokens", "ended"),
 ]
 #: Characters of a prompt, of a name, and of how a run ended.
 _PROMPT, _NAME, _ENDED = 40, 24, 60
@@ -42,15 +33,7 @@ def runs(context: CommandContext, args: Arguments) -> None:
 
     history = History(paths.ledger_file())
     if "--forget" in args:
-        which = args["--forget"]
-        if which != "all" and not re.fullmatch(r"[1-9][0-9]{0,8}", which):
-            raise ConfigurationError(
-                "%h2o runs: expected the number of a run, or `all`, after --forget, "
-                f"got {which!r:.80}"
-            )
-        count = history.forget(None if which == "all" else int(which))
-        of = "all runs" if which == "all" else f"run {which}"
-        reply(context, f"Removed {counted(count, 'answer')} of {of}.")
+        reply(context, _forget(history, args["--forget"], sure="--yes" in args))
         return
     found = history.runs()
     if not found:
@@ -60,6 +43,28 @@ def runs(context: CommandContext, args: Arguments) -> None:
     sentence = f"{size} in {{path}}. `%h2o runs --forget N` removes a run's answers."
     below = fill(sentence, path=str(paths.ledger_file()))
     show_table(context, _HEAD, [_row(run) for run in found], below=[below])
+
+
+def _forget(history: History, which: str, *, sure: bool) -> str:
+    """Remove the answers of a run, or of all if that is `sure`; say what was done."""
+    if which != "all":
+        if not re.fullmatch(r"[1-9][0-9]{0,8}", which):
+            raise ConfigurationError(
+                "%h2o runs: expected the number of a run, or `all`, after --forget, "
+                f"got {which!r:.80}"
+            )
+        return (
+            f"Removed {counted(history.forget(int(which)), 'answer')} of run {which}."
+        )
+    answers, runs = history.answers()
+    what = f"{counted(answers, 'answer')} of {counted(runs, 'run')}"
+    if not sure:
+        return (
+            f"This would remove {what} for good, and asking again may cost money. "
+            "`%h2o runs --forget all --yes` removes them."
+        )
+    history.forget(None)
+    return f"Removed {what}."
 
 
 def _row(run: PastRun) -> list[str]:
@@ -74,7 +79,6 @@ def _row(run: PastRun) -> list[str]:
         shorten(run.model, _NAME),
         total,
         f"{run.known:,}",
-        f"{run.done - run.known:,}",
         f"{run.errors:,}",
         f"{run.tokens:,}",
         Verbatim(shorten(run.ending(time.time()), _ENDED)),

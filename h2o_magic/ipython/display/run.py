@@ -30,7 +30,7 @@ def make_run_view(shell: InteractiveShell | None, *, whole: bool = True) -> RunV
 
 
 class RunView:
-    """Redraws one line of a terminal; a file has the end alone, if all is shown."""
+    """Redraws one line of a terminal; a file has the end alone."""
 
     def __init__(self, stream: TextIO, *, whole: bool) -> None:
         self._stream = stream
@@ -44,9 +44,8 @@ class RunView:
     def end(self, mapped: MappedTable) -> None:
         """Show what came of it."""
         self._line.erase()
-        if self._whole or self._line.works:
-            text = run_plain(mapped) if self._whole else last_line(mapped.progress)
-            write(f"{printable(text)}\n", self._stream)
+        text = run_plain(mapped, told=True) if self._whole else last_line(mapped)
+        write(f"{printable(text)}\n", self._stream)
 
     def clear(self) -> None:
         """Show nothing: there is an error instead."""
@@ -81,28 +80,29 @@ class NotebookRun(RunView):
         """Show how far the run is."""
         if self._live:
             self._shown = True
-            line = progress.line()
-            self._show(phrase(line), without_marks(line))
+            self._show_line(progress.line())
 
     def end(self, mapped: MappedTable) -> None:
         """Show what came of it."""
         if self._whole:
-            self._show(run_markdown(mapped), run_plain(mapped))
+            self._show(run_markdown(mapped, told=True), run_plain(mapped, told=True))
         else:
-            line = last_line(mapped.progress)
-            self._show(phrase(line), without_marks(line))
+            self._show_line(last_line(mapped))
 
     def clear(self) -> None:
         """Show nothing: there is an error instead."""
         if self._shown:
             self._show(" ", " ")
 
+    def _show_line(self, line: str) -> None:
+        self._show(phrase(line), without_marks(line))
+
     def _show(self, markdown: str, plain: str) -> None:
         data = {"text/markdown": markdown, "text/plain": printable(plain)}
         self._output.show(data, {}) if self._live else publish(data)
 
 
-def last_line(progress: Progress) -> str:
+def last_line(mapped: MappedTable) -> str:
     """Return how a run ended, on one line."""
-    reason = f" · {progress.reason}" if progress.reason else ""
-    return f"{progress.line()}{reason}"
+    progress = mapped.progress
+    return " · ".join(filter(None, (progress.line(), progress.reason)))

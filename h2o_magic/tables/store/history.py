@@ -71,6 +71,15 @@ class History:
                 size += Path(f"{self._path}{end}").stat().st_size
         return size
 
+    def answers(self) -> tuple[int, int]:
+        """Return how many answers there are, and how many runs."""
+        if not self._path.exists():
+            return 0, 0
+        answers = "SELECT count(*) FROM answers"
+        runs = f"SELECT count(*) FROM runs WHERE {_BEGUN}"
+        with self._opened() as database:
+            return database.value(answers), database.value(runs)
+
     def forget(self, run: int | None) -> int:
         """Remove a run with the answers that it was given; all with None.
 

@@ -1180,9 +1180,11 @@ def test_runs_are_listed_with_their_size_and_forgotten(bench: Bench) -> None:
     for part in ("reviews", "Rate: {text} | now", "2 of 3", "1,200", "the key is"):
         assert part in row
     assert "tables.sqlite3" in plain
+    asked = bench.plain("runs --forget all")
+    assert asked.startswith("This would remove 2 answers of 2 runs for good")
     assert bench.plain("runs --forget 1") == "Removed 2 answers of run 1."
     assert "\n2 " in bench.plain("runs")
-    assert bench.plain("runs --forget all") == "Removed 0 answers of all runs."
+    assert bench.plain("runs --forget all --yes") == "Removed 0 answers of 1 run."
     assert bench.plain("runs") == "No run over a table is kept yet."
 
 
@@ -1200,3 +1202,10 @@ def test_only_runs_that_are_there_are_forgotten(
     kept_run("A")
     assert said in bench.refused(typed)
     assert len(bench.plain("runs").splitlines()) > 2
+
+
+def test_help_lists_cells_that_ask_tables_and_several_models(bench: Bench) -> None:
+    plain = bench.plain("help")
+    assert "%%h2o map TABLE [options]" in plain
+    assert "%%h2o --model A,B" in plain
+    assert "--use B" in plain
