@@ -30,6 +30,8 @@ from h2o_magic.errors import ConnectionFailedError
 
 #: As many as requests keeps by itself.
 DEFAULT_CONNECTIONS = 10
+#: Seconds for which the proxies and certificates of the environment are remembered.
+_FRESH = 1.0
 
 
 class HttpClient:
@@ -159,23 +161,50 @@ class HttpClient:
 
 
 class _Session(requests.Session):
-    """A session that uses the proxies of the environment, unless it is `direct`."""
+    """A session that uses the proxies of the environment, unless it is `direct`.
+
+    It asks one server, mostly the same: what does not change is prepared once.
+    """
 
     def __init__(self, *, direct: bool, connections: int) -> None:
         super().__init__()
         self._direct = direct
-        self.auth = _unchanged
         self.cookies.set_policy(_AnyScheme())
         for scheme in ("http://", "https://"):
             self.mount(scheme, CancellableAdapter(pool_maxsize=connections))
+        self._last: tuple[object, requests.PreparedRequest] | None = None
+        self._environment: tuple[float, Any] | None = None
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        """Prepare a request; of one like the last, only the cookies and the body."""
+        key = request.method, request.url, request.headers
+        if (last := self._last) is None or last[0] != key:
+            template = requests.PreparedRequest()
+            headers = {**self.headers, **request.headers}
+            # Without any ``auth``, requests would look for a login in the address.
+            template.prepare(*key[:2], headers, auth=lambda prepared: prepared)
+            last = self._last = key, template
+        prepared = last[1].copy()
+        if len(self.cookies):
+            prepared.prepare_cookies(self.cookies)
+        if request.data:
+            prepared.prepare_body(request.data, None)
+        return prepared
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, *others: Any, **named: Any
     ) -> Any:
-        if self._direct:  # else the whole environment is read for each request
-            proxies = {"no_proxy": urlsplit(url).hostname}
-        settings = super().merge_environment_settings(url, proxies, *others, **named)
-        return {**settings, "proxies": {}} if self._direct else settings
+        now = time.monotonic()
+        if (found := self._environment) is None or now >= found[0]:
+            if self._direct:  # else the whole environment is read
+                proxies = {"no_proxy": urlsplit(url).hostname}
+            settings: Any = super().merge_environment_settings(
+                url, proxies, *others, **named
+            )
+            if self._direct:
+                settings = {**settings, "proxies": {}}
+            found = self._environment = now + _FRESH, settings
+        return found[1]
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Ignore redirects: requests would read the body, however long it is."""
@@ -187,11 +216,6 @@ class _AnyScheme(DefaultCookiePolicy):
     def set_ok(self, cookie: Cookie, request: Request) -> bool:
         cookie.secure = False
         return super().set_ok(cookie, request)
-
-
-def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add nothing; without any ``auth``, requests would look into ~/.netrc."""
-    return request
 
 
 def _encoded(

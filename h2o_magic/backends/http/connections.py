@@ -210,9 +210,22 @@ _CANCELLABLE: dict[Any, type[_Cancellable]] = {
 
 
 class CancellableAdapter(HTTPAdapter):
-    """The adapter of requests, with connections that can be cancelled."""
+    """The adapter of requests for one server, whose connections can be cancelled."""
 
-    def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _CANCELLABLE.get(pool.ConnectionCls, pool.ConnectionCls)
-        return pool
+    _pool: tuple[object, Any] | None = None
+
+    def get_connection_with_tls_context(
+        self, request: Any, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> Any:
+        key = verify, proxies, cert
+        if (found := self._pool) is None or found[0] != key:
+            pool: Any = super().get_connection_with_tls_context(request, *key)
+            pool.ConnectionCls = _CANCELLABLE.get(
+                pool.ConnectionCls, pool.ConnectionCls
+            )
+            found = self._pool = key, pool
+        return found[1]
+
+    def close(self) -> None:
+        self._pool = None
+        super().close()
