@@ -17,10 +17,10 @@ from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pacing.budget import Budget
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.rows import Rows, Target, rows_of
 from h2o_magic.tables.rows.written import is_of_a_run, note_written
+from h2o_magic.tables.running.asking import AnswerCheck
 from h2o_magic.tables.running.progress import Progress
 from h2o_magic.tables.running.run import Run
 from h2o_magic.tables.store.base import AnswerStore
@@ -79,6 +79,7 @@ def prepare_job(
         template.refuse_slips(parts, rows.names)
     requests = RowRequests(asked.request, parts)
     options = replace(options, forget=fresh)
+    AnswerCheck(asked.request.schema)  # refuses a schema, and imports, before the run
     notes = tuple(filter(None, (*asked.notes, advice(template))))
     return Job(rows, template, asked, requests, options, check, mask, notes)
 
@@ -163,7 +164,6 @@ def run_job(
         store.flush(progress)
         store.close()
         raise
-    budget = Budget(pace, progress, options.budget)
 
     def check(text: str) -> None:
         job.check(text)
@@ -178,14 +178,15 @@ def run_job(
         keys,
         store=store,
         executor=executor,
-        pace=budget,
+        pace=pace,
         progress=progress,
         each=options.each,
         max_errors=options.max_errors,
+        budget=options.budget,
         only=options.only,
         check=check,
+        mask=job.mask,
         tell=lambda: tell(progress),
-        may_go_on=budget.used,
     )
     try:
         run.go()

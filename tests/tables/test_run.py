@@ -15,6 +15,7 @@ from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.pacing.price import Price
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.running.giving_up import PATIENCE, GivingUp
 from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
@@ -108,11 +109,12 @@ class Bench:
         store: LedgerAnswers | None = None,
         batches: Iterator[Sequence[tuple[object, ...]]] | None = None,
         width: int = 8,
+        price: Price | None = None,
         **options: object,
     ) -> None:
         self.clock = Clock()
         self.executor = Scripted(answer, self.clock)
-        self.progress = Progress(len(texts))
+        self.progress = Progress(len(texts), price=price, clock=self.clock)
         request = ChatRequest("mock", (user("?"),), {})
         requests = RowRequests(request, (Place(0, "{text}"),))
         self.store = store or LedgerAnswers(Ledger(None, pytest.fail), RunFacts())
@@ -327,15 +329,13 @@ def test_more_errors_than_are_allowed_end_the_run() -> None:
     assert progress.errors == 5
 
 
-def test_a_run_stops_where_it_may_not_go_on() -> None:
-    bench = Bench(
-        NAMES,
-        width=1,
-        may_go_on=lambda: "budget" if len(bench.executor.asked) > 4 else "",
-    )
+def test_a_run_stops_before_it_costs_more_than_its_budget() -> None:
+    bench = Bench(NAMES, budget=0.000_2, price=Price(1, 2))  # 0.000,02 a row
     progress = bench.go()
-    assert (progress.state, progress.reason) == ("stopped", "budget")
-    assert bench.table()[:6] == [*(f"yes, {n}" for n in NAMES[:5]), None]
+    assert progress.state == "stopped"
+    assert progress.reason.startswith("the budget of 0.00020 is used: the run cost 0.0")
+    answered = sum(answer is not None for answer in bench.table())
+    assert answered == len(bench.executor.asked) == 9
 
 
 def test_a_table_that_cannot_be_read_to_its_end_keeps_what_came() -> None:
@@ -364,6 +364,18 @@ def test_a_mistake_in_telling_ends_the_run_and_keeps_what_came() -> None:
     assert bench.executor.stopped
     assert bench.progress.state == "failed"
     assert bench.table()[0] == "yes, row 0"
+
+
+def test_errors_are_masked_wherever_they_come_from() -> None:
+    def mask(text: str) -> str:
+        return text.replace("sk-1", "***")
+
+    bench = Bench(["a"], lambda *_: RowFailure("KeyError: sk-1"), mask=mask)
+    bench.go()
+    assert bench.table() == ["(KeyError: ***)"]
+    assert bench.progress.most_frequent(1) == [("KeyError: ***", 1)]
+    bench = Bench(["a"], lambda *_: RowFailure("no sk-1", "run"), mask=mask)
+    assert bench.go().reason == "no ***"
 
 
 # Stopped
