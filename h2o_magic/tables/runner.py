@@ -156,7 +156,6 @@ def run_job(
     keys = RowKeys(job.requests, job.asked.server, job.asked.model)
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
-    options = job.options
     try:
         executor, pace = open_executor(job)
     except BaseException as error:
@@ -180,10 +179,7 @@ def run_job(
         executor=executor,
         pace=pace,
         progress=progress,
-        each=options.each,
-        max_errors=options.max_errors,
-        budget=options.budget,
-        only=options.only,
+        options=job.options,
         check=check,
         mask=job.mask,
         tell=lambda: tell(progress),

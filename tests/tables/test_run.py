@@ -14,6 +14,7 @@ from h2o_magic.chat.events import RateLimit
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.pacing.base import Pacing
 from h2o_magic.tables.pacing.price import Price
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
@@ -110,7 +111,8 @@ class Bench:
         batches: Iterator[Sequence[tuple[object, ...]]] | None = None,
         width: int = 8,
         price: Price | None = None,
-        **options: object,
+        options: RunOptions = RunOptions(),  # noqa: B008 - it is frozen
+        **others: object,
     ) -> None:
         self.clock = Clock()
         self.executor = Scripted(answer, self.clock)
@@ -127,7 +129,8 @@ class Bench:
             pace=Steady(width, self.clock),
             progress=self.progress,
             clock=self.clock,
-            **options,  # type: ignore[arg-type]
+            options=options,
+            **others,  # type: ignore[arg-type]
         )
 
     def go(self) -> Progress:
@@ -164,10 +167,12 @@ def test_equal_rows_are_asked_once_wherever_they_stand() -> None:
 
 
 def test_equal_rows_are_asked_one_by_one_if_each_is_wanted() -> None:
-    bench = Bench(["a", "a", "a"], each=True)
+    bench = Bench(["a", "a", "a"], options=RunOptions(each=True))
     bench.go()
     assert bench.executor.asked == ["a", "a", "a"]
-    again = Bench(["a", "a", "a", "a"], each=True, store=bench.store)
+    again = Bench(
+        ["a", "a", "a", "a"], options=RunOptions(each=True), store=bench.store
+    )
     again.go()
     assert again.executor.asked == ["a"]
 
@@ -320,7 +325,7 @@ def test_more_errors_than_are_allowed_end_the_run() -> None:
     bench = Bench(
         NAMES,
         lambda text, _: RowFailure("no") if int(text[4:]) % 2 else yes(text),
-        max_errors=4,
+        options=RunOptions(max_errors=4),
         width=1,
     )
     progress = bench.go()
@@ -330,7 +335,9 @@ def test_more_errors_than_are_allowed_end_the_run() -> None:
 
 
 def test_a_run_stops_before_it_costs_more_than_its_budget() -> None:
-    bench = Bench(NAMES, budget=0.000_2, price=Price(1, 2))  # 0.000,02 a row
+    bench = Bench(
+        NAMES, options=RunOptions(budget=0.000_2), price=Price(1, 2)
+    )  # 0.000,02 a row
     progress = bench.go()
     assert progress.state == "stopped"
     assert progress.reason.startswith("the budget of 0.00020 is used: the run cost 0.0")

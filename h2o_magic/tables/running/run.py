@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from h2o_magic.conversation.interrupts import stopping, uninterrupted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors import RowExecutor, Ticket
-from h2o_magic.tables.job import Only
+from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.pacing.base import Pacing
 from h2o_magic.tables.pacing.price import Budget
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
@@ -48,9 +48,8 @@ class Run:
 
     `batches` are the rows, with the values of the template's columns. `check` refuses
     the question of a row that must not be sent, with a ConfigurationError. `tell` is
-    called after each step; `mask` returns an error as it may be kept and shown. A
-    `budget` needs a price in the `progress`. Afterwards `keys` has the key of each row
-    that was read, one after another.
+    called after each step; `mask` returns an error as it may be kept and shown.
+    Afterwards `keys` has the key of each row that was read, one after another.
     """
 
     def __init__(
@@ -63,10 +62,7 @@ class Run:
         executor: RowExecutor,
         pace: Pacing,
         progress: Progress,
-        each: bool = False,
-        max_errors: int | None = None,
-        budget: float | None = None,
-        only: Only | None = None,
+        options: RunOptions,
         check: Callable[[str], None] = lambda _text: None,
         mask: Callable[[str], str] = str,
         tell: Callable[[], None] = lambda: None,
@@ -80,10 +76,9 @@ class Run:
         self._executor = executor
         self._pace = pace
         self._progress = progress
-        self._each = each
-        self._giving_up = GivingUp(max_errors, clock)
-        self._budget = Budget.of(budget, progress.price)
-        self._only = only
+        self._each, self._only = options.each, options.only
+        self._giving_up = GivingUp(options.max_errors, clock)
+        self._budget = Budget.of(options.budget, progress.price)
         self._check = check
         self._mask = mask
         self._tell = tell
