@@ -173,6 +173,31 @@ def test_netrc_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         assert server.requests[0].headers["authorization"] == "Bearer tok-1"
 
 
+def test_requests_alike_are_prepared_once_and_each_has_its_own_body_and_cookies(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepared: list[object] = []
+    prepare_url = requests.PreparedRequest.prepare_url
+
+    def counted(self: requests.PreparedRequest, *args: Any) -> None:
+        prepared.append(args)
+        prepare_url(self, *args)
+
+    monkeypatch.setattr(requests.PreparedRequest, "prepare_url", counted)
+    first = document(1, headers={"Set-Cookie": "a=1; Path=/"})
+    with talking(in_turn(first, *[document(1)] * 3)) as (client, server):
+        for number in range(3):
+            client.send("POST", "/ask", document={"number": number}).close()
+        body(client)
+    sent = server.requests
+    assert [request.body for request in sent[:3]] == [
+        f'{{"number": {number}}}'.encode() for number in range(3)
+    ]
+    assert [request.headers.get("cookie") for request in sent] == [None, *["a=1"] * 3]
+    assert "content-type" not in sent[3].headers
+    assert len(prepared) == 2  # a path each
+
+
 # --- cookies
 
 
