@@ -140,6 +140,7 @@ class _JoinedChunks(HTTPResponse):
 class _Cancellable(HTTPConnection):
     response_class = _JoinedChunks
     _used = False
+    _unsent: list[bytes] | None = None
     _handles: ExitStack
 
     def connect(self) -> None:
@@ -152,7 +153,19 @@ class _Cancellable(HTTPConnection):
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         self._register(self.sock)
-        super().request(*args, **kwargs)
+        unsent: list[bytes] = []  # head and body travel together
+        self._unsent = unsent
+        try:
+            super().request(*args, **kwargs)
+        finally:
+            self._unsent = None
+        super().send(b"".join(unsent))
+
+    def send(self, data: Any) -> None:
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent.append(data)
 
     def getresponse(self) -> Any:
         response = super().getresponse()

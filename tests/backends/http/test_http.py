@@ -198,6 +198,25 @@ def test_requests_alike_are_prepared_once_and_each_has_its_own_body_and_cookies(
     assert len(prepared) == 2  # a path each
 
 
+def test_head_and_body_of_a_request_travel_together() -> None:
+    def answered(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            received.append(connection.recv(65536))
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n1")
+
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answered, args=(listener,))
+        thread.start()
+        client = HttpClient(Endpoint(f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        client.send("POST", "/", document="all of it").close()
+        thread.join()
+        client.close()
+    assert received[0].startswith(b"POST / HTTP/1.1\r\n")
+    assert received[0].endswith(b'"all of it"')
+
+
 # --- cookies
 
 
