@@ -49,7 +49,7 @@ def measure(options: Options) -> Iterator[Bar]:
         yield from _costs(server, session, options.rounds)
         yield _known(session, options.rounds)
     for slots in _SLOTS:
-        yield _slots_busy(slots)
+        yield from _slots_busy(slots)
     for window in (0, 1):
         yield from _limited(window)
 
@@ -154,13 +154,15 @@ def _ready(job: Job) -> Callable[[], object]:
     return lambda: _run(job)
 
 
-def _questions() -> list[str]:
-    return [_PROMPT.format(**row) for row in _table()]
+def _questions(rows: int = _ROWS) -> list[str]:
+    return [_PROMPT.format(**row) for row in _table(rows)]
 
 
-def _in_threads(ask: Callable[[Any], object], given: list[Any]) -> Callable[[], object]:
+def _in_threads(
+    ask: Callable[[Any], object], given: list[Any], threads: int = _THREADS
+) -> Callable[[], object]:
     def work() -> None:
-        with ThreadPoolExecutor(_THREADS) as pool:
+        with ThreadPoolExecutor(threads) as pool:
             list(pool.map(ask, given))
 
     return work
@@ -172,7 +174,9 @@ def _streamed(backend: Any, session: Session) -> Callable[[], object]:
     return _in_threads(lambda request: list(backend.stream(request)), given)
 
 
-def _posted(session: requests.Session, url: str) -> Callable[[], object]:
+def _posted(
+    session: requests.Session, url: str, rows: int = _ROWS, threads: int = _THREADS
+) -> Callable[[], object]:
     def ask(question: str) -> None:
         messages = [{"role": "user", "content": question}]
         body = {"model": "mock", "messages": messages, "stream": True}
@@ -181,7 +185,7 @@ def _posted(session: requests.Session, url: str) -> Callable[[], object]:
                 if line.startswith(b"data: {"):
                     json.loads(line[6:])
 
-    return _in_threads(ask, _questions())
+    return _in_threads(ask, _questions(rows), threads)
 
 
 def _asked(client: Any) -> Callable[[], object]:
@@ -206,15 +210,25 @@ def _known(session: Session, rounds: int) -> Bar:
     return Bar.median("known rows: times as fast as asked ones", samples, "x", least=50)
 
 
-def _slots_busy(slots: int) -> Bar:
+def _slots_busy(slots: int) -> Iterator[Bar]:
+    """Yield how busy a run keeps slots, and how fast it is beside bare requests.
+
+    What those reach in as many threads is what this machine allows.
+    """
     with _home(), rows_server(slots=slots, delay=_SLOT_SECONDS) as server:
         with _session(server) as session:
-            _run(_job(session, _table(_SLOT_ROWS)))
+            _, asked = _cost(_ready(_job(session, _table(_SLOT_ROWS))))
         stats = server.stats()
+        with requests.Session() as bare:
+            bare.mount("http://", requests.adapters.HTTPAdapter(pool_maxsize=slots))
+            url = f"{server.url}/v1/chat/completions"
+            _, posted = _cost(_posted(bare, url, _SLOT_ROWS, slots))
     busy = stats["busy"] / (slots * (stats["seconds"] + _SLOT_SECONDS))
     least = 0.95 if slots == _SLOTS[0] else None
     note = f"{_SLOT_ROWS:,} rows of {_SLOT_SECONDS} s, at most {stats['most']} at once"
-    return Bar(f"{slots} slots: share of their time", busy, "ratio", least, note=note)
+    yield Bar(f"{slots} slots: share of their time", busy, "ratio", least, note=note)
+    name = f"{slots} slots: rows/s beside bare requests in as many threads"
+    yield Bar(name, posted / asked, "ratio")
 
 
 def _limited(window: int) -> Iterator[Bar]:

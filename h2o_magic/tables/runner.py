@@ -17,9 +17,9 @@ from h2o_magic.prompts.prompt import Prompt
 from h2o_magic.tables.executors.choice import open_executor
 from h2o_magic.tables.job import Job, RunOptions
 from h2o_magic.tables.mapped import MappedTable
-from h2o_magic.tables.pacing.budget import Budget
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.rows import Rows, Target, rows_of
+from h2o_magic.tables.running.asking import AnswerCheck
 from h2o_magic.tables.running.progress import Progress
 from h2o_magic.tables.running.run import Run
 from h2o_magic.tables.store.base import AnswerStore
@@ -78,6 +78,7 @@ def prepare_job(
     check("\n".join(part for part in parts if isinstance(part, str)), "prompt")
     requests = RowRequests(asked.request, parts)
     options = replace(options, forget=fresh)
+    AnswerCheck(asked.request.schema)  # refuses a schema, and imports, before the run
     notes = tuple(filter(None, (*asked.notes, advice(template))))
     return Job(rows, template, asked, requests, options, check, mask, notes)
 
@@ -156,7 +157,6 @@ def run_job(
     keys = keys or RowKeys(job.requests, job.asked.server, job.asked.model)
     store = store or open_store(job, keys, warn)
     refuse = store.refuse
-    options = job.options
     try:
         executor, pace = open_executor(job, progress)
     except BaseException as error:
@@ -164,7 +164,6 @@ def run_job(
         store.flush(progress)
         store.close()
         raise
-    budget = Budget(pace, progress, options.budget)
 
     def check(text: str) -> None:
         job.check(text)
@@ -179,14 +178,12 @@ def run_job(
         keys,
         store=store,
         executor=executor,
-        pace=budget,
+        pace=pace,
         progress=progress,
-        each=options.each,
-        max_errors=options.max_errors,
-        only=options.only,
+        options=job.options,
         check=check,
+        mask=job.mask,
         tell=lambda: tell(progress),
-        may_go_on=budget.used,
     )
     try:
         run.go()

@@ -26,8 +26,7 @@ from h2o_magic.errors import (
 )
 from h2o_magic.tables.row_requests import RowRequests
 from h2o_magic.tables.running.asking import RowAsker
-from h2o_magic.tables.running.failures import failure_of
-from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
+from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure, failure_of
 from h2o_magic.tables.template import Place
 from tests.tables.rows_server import RowsServer, rows_server
 

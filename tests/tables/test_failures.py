@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from h2o_magic.errors import GenerationError
-from h2o_magic.tables.running.failures import failure_of
+from h2o_magic.tables.running.outcome import failure_of
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,9 @@ from h2o_magic.chat.events import RateLimit
 from h2o_magic.chat.messages import user
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors import RowExecutor, Ticket
+from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.pacing.price import Price
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.running.giving_up import PATIENCE, GivingUp
 from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
@@ -108,11 +110,13 @@ class Bench:
         store: LedgerAnswers | None = None,
         batches: Iterator[Sequence[tuple[object, ...]]] | None = None,
         width: int = 8,
-        **options: object,
+        price: Price | None = None,
+        options: RunOptions = RunOptions(),  # noqa: B008 - it is frozen
+        **others: object,
     ) -> None:
         self.clock = Clock()
         self.executor = Scripted(answer, self.clock)
-        self.progress = Progress(len(texts))
+        self.progress = Progress(len(texts), price=price, clock=self.clock)
         request = ChatRequest("mock", (user("?"),), {})
         requests = RowRequests(request, (Place(0, "{text}"),))
         self.store = store or LedgerAnswers(Ledger(None, pytest.fail), RunFacts())
@@ -125,7 +129,8 @@ class Bench:
             pace=Steady(width, self.clock),
             progress=self.progress,
             clock=self.clock,
-            **options,  # type: ignore[arg-type]
+            options=options,
+            **others,  # type: ignore[arg-type]
         )
 
     def go(self) -> Progress:
@@ -162,10 +167,12 @@ def test_equal_rows_are_asked_once_wherever_they_stand() -> None:
 
 
 def test_equal_rows_are_asked_one_by_one_if_each_is_wanted() -> None:
-    bench = Bench(["a", "a", "a"], each=True)
+    bench = Bench(["a", "a", "a"], options=RunOptions(each=True))
     bench.go()
     assert bench.executor.asked == ["a", "a", "a"]
-    again = Bench(["a", "a", "a", "a"], each=True, store=bench.store)
+    again = Bench(
+        ["a", "a", "a", "a"], options=RunOptions(each=True), store=bench.store
+    )
     again.go()
     assert again.executor.asked == ["a"]
 
@@ -318,7 +325,7 @@ def test_more_errors_than_are_allowed_end_the_run() -> None:
     bench = Bench(
         NAMES,
         lambda text, _: RowFailure("no") if int(text[4:]) % 2 else yes(text),
-        max_errors=4,
+        options=RunOptions(max_errors=4),
         width=1,
     )
     progress = bench.go()
@@ -327,15 +334,15 @@ def test_more_errors_than_are_allowed_end_the_run() -> None:
     assert progress.errors == 5
 
 
-def test_a_run_stops_where_it_may_not_go_on() -> None:
+def test_a_run_stops_before_it_costs_more_than_its_budget() -> None:
     bench = Bench(
-        NAMES,
-        width=1,
-        may_go_on=lambda: "budget" if len(bench.executor.asked) > 4 else "",
-    )
+        NAMES, options=RunOptions(budget=0.000_2), price=Price(1, 2)
+    )  # 0.000,02 a row
     progress = bench.go()
-    assert (progress.state, progress.reason) == ("stopped", "budget")
-    assert bench.table()[:6] == [*(f"yes, {n}" for n in NAMES[:5]), None]
+    assert progress.state == "stopped"
+    assert progress.reason.startswith("the budget of 0.00020 is used: the run cost 0.0")
+    answered = sum(answer is not None for answer in bench.table())
+    assert answered == len(bench.executor.asked) == 9
 
 
 def test_a_table_that_cannot_be_read_to_its_end_keeps_what_came() -> None:
@@ -364,6 +371,18 @@ def test_a_mistake_in_telling_ends_the_run_and_keeps_what_came() -> None:
     assert bench.executor.stopped
     assert bench.progress.state == "failed"
     assert bench.table()[0] == "yes, row 0"
+
+
+def test_errors_are_masked_wherever_they_come_from() -> None:
+    def mask(text: str) -> str:
+        return text.replace("sk-1", "***")
+
+    bench = Bench(["a"], lambda *_: RowFailure("KeyError: sk-1"), mask=mask)
+    bench.go()
+    assert bench.table() == ["(KeyError: ***)"]
+    assert bench.progress.most_frequent(1) == [("KeyError: ***", 1)]
+    bench = Bench(["a"], lambda *_: RowFailure("no sk-1", "run"), mask=mask)
+    assert bench.go().reason == "no ***"
 
 
 # Stopped

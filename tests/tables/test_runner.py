@@ -12,7 +12,7 @@ from h2o_magic.backends.openai.backend import OpenAIBackend
 from h2o_magic.backends.servers.known import KnownServers
 from h2o_magic.backends.servers.servers import Servers
 from h2o_magic.conversation.session import Session
-from h2o_magic.errors import ConfigurationError
+from h2o_magic.errors import ConfigurationError, MissingExtraError
 from h2o_magic.tables.guarding import row_check
 from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.runner import map_job, prepare_job, run_job
@@ -91,6 +91,18 @@ def test_a_schema_gives_a_column_a_property(
     assert [type(row["rating"]) for row in found] == [int] * 4 + [type(None)]  # type: ignore[attr-defined]
     assert "does not fit the schema" in found[4]["error"]  # type: ignore[index]
     assert server.stats()["requests"] == 7  # both of the last two were repaired
+
+
+def test_what_checks_a_schema_is_there_before_the_run_begins(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing() -> None:
+        raise MissingExtraError("an answer with a schema", "json")
+
+    # Its import takes seconds, which are none of the run's.
+    monkeypatch.setattr("h2o_magic.rendering.schema._jsonschema", missing)
+    with pytest.raises(MissingExtraError):
+        prepare_job(session, rows(1), "{text}", schema=RATING)
 
 
 def test_an_answer_is_known_by_the_servers_address_whatever_it_is_called(

@@ -1,4 +1,4 @@
-"""What tokens cost, and how many rows a budget has left."""
+"""What tokens cost, and how many rows a budget has left. Pure."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from h2o_magic.errors import ConfigurationError
 _MILLION = 1_000_000
 _NUMBER = r"\d+(?:\.\d+)?"
 _PRICE = re.compile(rf"({_NUMBER})\s*/\s*({_NUMBER})")
+#: Rows that are asked before it is known what one costs, and by how much the next ones
+#: may cost more than those so far did.
+_FIRST, _MARGIN = 4, 1.3
 
 
 class Price(NamedTuple):
@@ -38,6 +41,38 @@ class Price(NamedTuple):
     def cost(self, prompt_tokens: float, completion_tokens: float) -> float:
         """Return what tokens cost."""
         return (self.read * prompt_tokens + self.written * completion_tokens) / _MILLION
+
+
+class Budget(NamedTuple):
+    """What a run may cost."""
+
+    most: float
+
+    @classmethod
+    def of(cls, most: float | None, price: Price | None) -> Budget | None:
+        """Return a budget; None if there is none, or rows cost nothing."""
+        return None if most is None or not any(price or ()) else cls(most)
+
+    def rows_left(self, spent: float | None, answered: int) -> int:
+        """Return how many rows may be asked, those in flight among them."""
+        if answered <= 0:
+            return _FIRST
+        if not spent:
+            return 0
+        return int((self.most - spent) / (spent / answered * _MARGIN))
+
+    def used(self, spent: float | None) -> str:
+        """Return why a run cannot go on that has no rows left."""
+        if not spent:
+            return (
+                "the server does not say how many tokens the rows have, so the budget "
+                "cannot be kept: leave `--budget` out, or ask fewer rows with `--first`"
+            )
+        return (
+            f"the budget of {amount(self.most)} is used: the run cost {amount(spent)}, "
+            "and the next row may cost more than is left; raise `--budget` and run it "
+            "again to go on"
+        )
 
 
 def amount(cost: float) -> str:

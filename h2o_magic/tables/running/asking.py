@@ -25,8 +25,14 @@ from h2o_magic.errors import GenerationError, IncompleteAnswerError, StatusError
 from h2o_magic.rendering.json import AnswerFormatError, find_json
 from h2o_magic.rendering.schema import Checker
 from h2o_magic.tables.row_requests import RowRequests
-from h2o_magic.tables.running.failures import CutOffError, EmptyAnswerError, failure_of
-from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
+from h2o_magic.tables.running.outcome import (
+    CutOffError,
+    EmptyAnswerError,
+    Outcome,
+    RowAnswer,
+    RowFailure,
+    failure_of,
+)
 
 #: Gets each answer before it is read, so that another thread can end it.
 Hold = Callable[[Iterator[Event]], object]

@@ -66,11 +66,14 @@ class Progress:
     state: RunState = "running"
     reason: str = ""
     clock: Callable[[], float] = time.monotonic
-    started: float = field(default_factory=time.monotonic)
+    started: float = field(init=False)
     ended: float | None = None
     _marks: deque[tuple[float, int, int]] = field(default_factory=deque, repr=False)
     _reasons: Counter[str] = field(default_factory=Counter, repr=False)
     _examples: dict[str, str] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.clock()
 
     @property
     def seconds(self) -> float:

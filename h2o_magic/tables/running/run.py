@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from h2o_magic.conversation.interrupts import stopping, uninterrupted
 from h2o_magic.errors import ConfigurationError
 from h2o_magic.tables.executors import RowExecutor, Ticket
-from h2o_magic.tables.job import Only
+from h2o_magic.tables.job import RunOptions
 from h2o_magic.tables.pacing.base import Pacing
+from h2o_magic.tables.pacing.price import Budget
 from h2o_magic.tables.row_requests import RowKeys, RowRequests
 from h2o_magic.tables.running.giving_up import GivingUp
 from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.running.progress import Progress, RunState
-from h2o_magic.tables.running.waiting import Asked, Waiting
 from h2o_magic.tables.store.base import AnswerStore
 
 #: A key's bytes; those of rows that cannot be asked begin with zeros.
@@ -27,8 +29,18 @@ KEY = 32
 #: How often a row is asked whose answer got lost on its way.
 _TRIES = 3
 _LEFT = "not asked: other rows were asked again"
-#: Seconds between two looks at whether to stop.
-_TICK = 0.1
+#: Seconds between two looks at whether to stop, and between two commits of answers.
+_TICK, _COMMIT = 0.1, 0.05
+
+
+@dataclass(slots=True)
+class _Row:
+    """A question to be asked, how many rows have it, and how often it got lost."""
+
+    key: bytes
+    text: str
+    count: int = 1
+    lost: int = 0
 
 
 class Run:
@@ -36,8 +48,8 @@ class Run:
 
     `batches` are the rows, with the values of the template's columns. `check` refuses
     the question of a row that must not be sent, with a ConfigurationError. `tell` is
-    called after each step; `may_go_on`, before it, returns why the run is to stop, or
-    nothing. Afterwards `keys` has the key of each row that was read, one after another.
+    called after each step; `mask` returns an error as it may be kept and shown.
+    Afterwards `keys` has the key of each row that was read, one after another.
     """
 
     def __init__(
@@ -50,12 +62,10 @@ class Run:
         executor: RowExecutor,
         pace: Pacing,
         progress: Progress,
-        each: bool = False,
-        max_errors: int | None = None,
-        only: Only | None = None,
+        options: RunOptions,
         check: Callable[[str], None] = lambda _text: None,
+        mask: Callable[[str], str] = str,
         tell: Callable[[], None] = lambda: None,
-        may_go_on: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.keys = bytearray()
@@ -66,22 +76,23 @@ class Run:
         self._executor = executor
         self._pace = pace
         self._progress = progress
-        self._each = each
-        self._giving_up = GivingUp(max_errors, clock)
-        self._only = only
+        self._each, self._only = options.each, options.only
+        self._giving_up = GivingUp(options.max_errors, clock)
+        self._budget = Budget.of(options.budget, progress.price)
         self._check = check
+        self._mask = mask
         self._tell = tell
-        self._may_go_on = may_go_on
         self._clock = clock
-        self._waiting = Waiting()
-        self._asked: dict[bytes, Asked] = {}  # waiting, or in flight
-        self._in_flight: dict[int, Asked] = {}
+        self._waiting: deque[_Row] = deque()
+        self._open: dict[bytes, _Row] = {}  # waiting, or in flight
+        self._in_flight: dict[int, _Row] = {}
         self._failed: dict[bytes, str] = {}
         self._tickets = 0
         self._not_before = -math.inf  # when a server that is gone is asked again
         self._all_read = False
         self._unread = ""  # why the rest of the table could not be read
-        self._reading = self._stop = False
+        self._reading = self._stop = self._over_budget = False
+        self._committed = -math.inf
 
     def stop(self) -> None:
         """End the run soon, from any thread; the answers so far are kept."""
@@ -116,24 +127,38 @@ class Run:
     def _step(self) -> None:
         if self._stop:
             self._end("stopped")
-        elif reason := self._may_go_on():
-            self._end("stopped", reason)
+        elif self._over_budget and self._budget is not None:
+            self._end("stopped", self._budget.used(self._progress.cost))
         else:
             self._submit()
-            if self._all_read and not self._asked:
+            if self._all_read and not self._open:
                 self._end("failed" if self._unread else "done", self._unread)
             else:
                 self._take(self._executor.outcomes(self._pause()))
-                self._store.flush(self._progress)
+                self._commit()
         self._tell()
+
+    def _commit(self) -> None:
+        # Not at each step: each commit waits for threads that ask, some times over.
+        if self._clock() >= self._committed + _COMMIT:
+            self._store.flush(self._progress)
+            self._committed = self._clock()
 
     def _pause(self) -> float:
         wait = self._pace.wait() or _TICK
         return 0.0 if self._is_hungry() else max(min(wait, _TICK), 0.001)
 
     def _room(self) -> int:
-        gone = self._clock() < self._not_before
-        return 0 if gone else self._pace.room(len(self._in_flight))
+        if self._clock() < self._not_before:
+            return 0
+        in_flight, progress = len(self._in_flight), self._progress
+        room = self._pace.room(in_flight)
+        if self._budget is None:
+            return room
+        answered = progress.asked - progress.errors
+        left = self._budget.rows_left(progress.cost, answered)
+        self._over_budget = left <= 0 and not in_flight
+        return max(min(room, left - in_flight), 0)
 
     def _is_hungry(self) -> bool:
         return not self._all_read and len(self._waiting) < self._room()
@@ -144,22 +169,23 @@ class Run:
         tickets: list[Ticket] = []
         room = self._room() if self._waiting else 0
         while self._waiting and len(tickets) < room:
-            for asked in self._unknown(self._waiting.take(room - len(tickets))):
+            some = min(room - len(tickets), len(self._waiting))
+            for row in self._unknown([self._waiting.popleft() for _ in range(some)]):
                 self._tickets += 1
-                self._in_flight[self._tickets] = asked
-                tickets.append((self._tickets, asked.text))
+                self._in_flight[self._tickets] = row
+                tickets.append((self._tickets, row.text))
         if tickets:
             self._pace.sent(len(tickets))
             self._executor.submit(tickets)
         self._progress.width = self._pace.width
         self._progress.paused = self._pace.wait() or 0.0
 
-    def _unknown(self, some: list[Asked]) -> list[Asked]:
+    def _unknown(self, some: list[_Row]) -> list[_Row]:
         """Leave out the rows that another process has got answers to meanwhile."""
-        known = self._store.known({asked.key: asked.text for asked in some})
+        known = self._store.known({row.key: row.text for row in some})
         for key in known:
-            self._count_known(self._asked.pop(key).rows)
-        return [asked for asked in some if asked.key not in known]
+            self._count_known(self._open.pop(key).count)
+        return [row for row in some if row.key not in known]
 
     def _read(self) -> None:
         """Read some rows; those without an answer wait to be asked."""
@@ -183,12 +209,12 @@ class Run:
         for key, count in ordered:
             if key in self._failed:
                 self._count_failed(self._failed[key], count)
-            elif key in self._asked:
-                self._asked[key].rows += count
+            elif key in self._open:
+                self._open[key].count += count
             elif self._only is not None and key not in self._only.keys:
                 self._leave(key, self._only.errors.get(key, _LEFT), count)
             else:
-                self._ask(Asked(key, questions[key], count))
+                self._ask(_Row(key, questions[key], count))
 
     def _next_batch(self) -> Sequence[tuple[object, ...]] | None:
         self._reading = True
@@ -219,67 +245,68 @@ class Run:
                 self.keys += key
                 yield key, text
 
-    def _ask(self, asked: Asked) -> None:
+    def _ask(self, row: _Row) -> None:
         try:
-            self._check(asked.text)
+            self._check(row.text)
         except ConfigurationError as error:
-            self._fail(asked.key, str(error), asked.rows)
+            self._fail(row.key, str(error), row.count)
             return
-        self._asked[asked.key] = asked
-        self._waiting.add(asked)
+        self._open[row.key] = row
+        self._waiting.append(row)
 
     def _take(self, outcomes: list[Outcome]) -> None:
         progress = self._progress
         for outcome in outcomes:
-            asked = self._in_flight.pop(outcome.ticket)
+            row = self._in_flight.pop(outcome.ticket)
             progress.requests += outcome.requests
             progress.prompt_tokens += outcome.prompt_tokens or 0
             progress.completion_tokens += outcome.completion_tokens or 0
             result = outcome.result
             if isinstance(result, RowAnswer):
-                self._answered(asked, outcome, result)
+                self._answered(row, outcome, result)
             else:
-                self._refused(asked, result)
+                self._refused(row, result)
 
-    def _answered(self, asked: Asked, outcome: Outcome, answer: RowAnswer) -> None:
-        del self._asked[asked.key]
-        self._store.put(asked.key, asked.text, answer)
+    def _answered(self, row: _Row, outcome: Outcome, answer: RowAnswer) -> None:
+        del self._open[row.key]
+        self._store.put(row.key, row.text, answer)
         self._pace.answered(answer.seconds, outcome.limit)
-        self._progress.done += asked.rows
-        self._progress.known += asked.rows - 1
+        self._progress.done += row.count
+        self._progress.known += row.count - 1
         self._giving_up.answered()
 
-    def _refused(self, asked: Asked, failure: RowFailure) -> None:
+    def _refused(self, row: _Row, failure: RowFailure) -> None:
+        failure = replace(failure, message=self._mask(failure.message))
         if failure.kind == "run":
             self._end("failed", failure.message)
         elif failure.kind == "busy":
             self._pace.busy(failure.wait)
             self._progress.refused += 1
-            self._waiting.put_first(asked)
+            self._waiting.appendleft(row)
             self._give_up(self._giving_up.busy(failure.message, failure.wait))
         elif failure.kind == "lost":
-            self._lost(asked, failure)
+            self._lost(row, failure)
         else:
-            self._asked_in_vain(asked, failure)
+            self._asked_in_vain(row, failure)
 
-    def _lost(self, asked: Asked, failure: RowFailure) -> None:
-        asked.lost += 1
+    def _lost(self, row: _Row, failure: RowFailure) -> None:
+        row.lost += 1
         if failure.wait is not None:
             # The server cannot be reached: the same rows find out whether it is gone.
-            self._not_before = self._clock() + failure.wait * asked.lost
-        if asked.lost >= _TRIES:
-            self._asked_in_vain(asked, failure)
+            self._not_before = self._clock() + failure.wait * row.lost
+        if row.lost >= _TRIES:
+            self._asked_in_vain(row, failure)
         elif failure.wait is None:
-            self._waiting.put_last(asked)
+            self._waiting.append(row)
         else:
-            self._waiting.put_first(asked)
+            self._waiting.appendleft(row)
 
-    def _asked_in_vain(self, asked: Asked, failure: RowFailure) -> None:
-        del self._asked[asked.key]
+    def _asked_in_vain(self, row: _Row, failure: RowFailure) -> None:
+        del self._open[row.key]
         message, lost = failure.message, failure.kind == "lost"
         gone = lost and bool(failure.wait) and not self._in_flight
         self._give_up(self._giving_up.failed(message, lost=lost, last=gone))
-        self._fail(asked.key, message, asked.rows)
+        self._fail(row.key, message, row.count)
 
     def _leave(self, key: bytes, message: str, rows: int) -> None:
         """Let rows stay without an answer: they are not to be asked now."""
@@ -307,4 +334,4 @@ class Run:
 
     def _end(self, state: RunState, reason: str = "") -> None:
         if self._progress.state == "running":
-            self._progress.end(state, reason)
+            self._progress.end(state, self._mask(reason))
