@@ -248,24 +248,26 @@ shown = IPython.display.Image(buffer.getvalue())
 """
 
 
-@pytest.mark.parametrize("name", ["fig", "ax", "photo", "pixels", "shown", "chart"])
 def test_a_picture_goes_along_as_an_image(
-    chat: Notebook, server: ScriptedServer, name: str
+    chat: Notebook, server: ScriptedServer
 ) -> None:
-    chat.run(PICTURES)
-    run = chat.run(f"%%h2o --vision\nWhat is in {{{name}}}?", "c1")
-    assert run.status == "ok", run.outputs
-    text, image = sent(server)
-    assert text["text"].startswith(f"What is in `{name}`?")
-    assert text["text"].endswith(f"Images: `{name}`")
-    kind, data = image["image_url"]["url"].split(",", 1)
-    assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
-    assert size_of(base64.b64decode(data)) <= (1568, 1568)
-    chat.run("fig = ax = photo = pixels = shown = None")
-    chat.run("%h2o retry")  # it remembers that the images were sent
-    assert sent(server, 1) == sent(server, 0)
-    chat.run("%%h2o --vision\nAnd now?", "c2")
-    assert asked(server)[-1]["messages"][0]["content"] == sent(server, 0)
+    for name in ("fig", "ax", "photo", "pixels", "shown", "chart"):
+        chat.run(PICTURES)
+        before = len(asked(server))
+        run = chat.run(f"%%h2o --vision\nWhat is in {{{name}}}?", "c1")
+        assert run.status == "ok", run.outputs
+        text, image = first = sent(server, before)
+        assert text["text"].startswith(f"What is in `{name}`?")
+        assert text["text"].endswith(f"Images: `{name}`")
+        kind, data = image["image_url"]["url"].split(",", 1)
+        assert kind in ("data:image/png;base64", "data:image/jpeg;base64")
+        assert size_of(base64.b64decode(data)) <= (1568, 1568)
+        chat.run("fig = ax = photo = pixels = shown = chart = None")
+        chat.run("%h2o retry")  # it remembers that the images were sent
+        assert sent(server, before + 1) == first
+        chat.run("%%h2o --vision\nAnd now?", "c2")
+        assert asked(server)[before + 2]["messages"][0]["content"] == first
+        chat.run("%h2o reset")
 
 
 ASK_IN_PANEL = """
