@@ -20,6 +20,11 @@ from tests.stand_in import StandIn, stand_in
 _hub = tempfile.TemporaryDirectory(prefix="hub-", ignore_cleanup_errors=True)
 os.environ["HF_HUB_CACHE"] = _hub.name
 
+# A process that compiles the package itself takes a second longer to begin, and tests
+# start hundreds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # An engine's threads wait for each other by spinning: beside other tests two of them
 # take three times as long as one.
 os.environ["OMP_THREAD_LIMIT"] = "1"

@@ -266,7 +266,7 @@ PARSERS: dict[str, tuple[int, Callable[[str], object]]] = {
     ),
     "tokens": (3000, tokens_in),
     "secrets": (8000, masked),
-    "options": (10_000, parse_cell_line),
+    "options": (500, parse_cell_line),
     "question on a line": (10_000, parse_ask),
     "cursor": (10_000, find_place),
     "cell": (5000, lambda text: read_source(f"%%h2o {text}")),

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +50,8 @@ CLOSE_ALL = """async () => {
     await widget.context?.sessionContext?.shutdown();
     widget.dispose();
   }
+  // A notebook of the same name must not be given the kernel that has ended.
+  await jupyterapp.serviceManager.sessions.refreshRunning();
 }"""
 
 OPEN = "path => jupyterapp.commands.execute('docmanager:open', {path}).then(() => {})"
@@ -60,6 +62,14 @@ ENDED = re.compile(r"\[\d+\]:")
 ENDED_OR_LOST = re.compile(r"\[(\d+| )\]:")
 
 expect.set_options(timeout=TIMEOUT * 1000)
+
+
+def expect_soon(page: Page, look: Callable[[], object], expected: object) -> None:
+    """Look again until it is so, as what `expect` of a locator does."""
+    deadline = time.monotonic() + TIMEOUT
+    while (found := look()) != expected and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    assert found == expected
 
 
 @pytest.fixture(scope="package")

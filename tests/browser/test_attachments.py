@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.backends.scripted import ScriptedServer, serving
 from tests.backends.test_openai_backend import OpenAIScript
-from tests.browser.conftest import LabNotebook, Opener
+from tests.browser.conftest import LabNotebook, Opener, expect_soon
 from tests.browser.test_panel import Panel, opened, set_theme, violations
 from tests.chat_panel.test_attachments import asked, images
 
@@ -126,7 +126,7 @@ def test_pasted_dropped_and_chosen_files_are_sent_and_seen_in_the_turn(
     panel.wait_for_end(1, "Hello")
     expect(chips(panel)).to_have_count(0)
     thumbnail = panel.turn(1).get_by_role("img", name="image.png")
-    assert thumbnail.evaluate("image => image.naturalWidth") > 0
+    expect(thumbnail).not_to_have_js_property("naturalWidth", 0)
     (content,) = asked(seeing)
     (address,) = images(content)
     sent = Pictures.open(io.BytesIO(b64decode(address.partition(",")[2])))
@@ -216,7 +216,7 @@ def test_notes_come_while_a_question_is_typed_and_move_nothing(
         "{dff} is not a variable · {df.size + 1} is not evaluated: "
         "evaluate in the settings does that"
     )
-    assert field.bounding_box() == before
+    expect_soon(notebook.page, field.bounding_box, before)
     notebook.screenshot("notes")
     panel.composer.fill("Why {df.colums}?")
     expect(notes).to_contain_text("has no attribute 'colums': did you mean 'columns'?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, expect_soon
 from tests.browser.test_attachments import chips, give
 from tests.browser.test_panel import Panel, opened, set_theme, violations
 from tests.stand_in import StandIn
@@ -58,11 +58,15 @@ def test_a_question_is_begun_completed_counted_and_previewed(
 
     composer.press_sequentially("/")
     expect(offers(panel).first).to_contain_text("/retryAsk the last question again")
-    rows = [offers(panel).nth(place).evaluate(WITHIN, ["ul"]) for place in range(10)]
-    assert rows == [True] * 8 + [False] * 2
+
+    def whole_rows() -> list[bool]:
+        rows = [offers(panel).nth(place) for place in range(10)]
+        return [row.evaluate(WITHIN, ["ul"]) for row in rows]
+
+    expect_soon(page, whole_rows, [True] * 8 + [False] * 2)
     composer.press("ArrowUp")
     expect(offers(panel).last).to_have_attribute("aria-selected", "true")
-    assert offers(panel).last.evaluate(WITHIN, ["ul"])
+    expect_soon(page, lambda: offers(panel).last.evaluate(WITHIN, ["ul"]), True)
     composer.press_sequentially("pres")
     expect(offers(panel)).to_have_count(1)
     composer.press("Enter")
@@ -122,10 +126,10 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     panel.ask("Second?")
     panel.wait_for_end(2, "Two.")
     log = panel.place.get_by_role("log")
-    places = log.locator("article, .h2o-entry").evaluate_all(
-        "all => all.map(each => each.getAttribute('aria-label'))"
-    )
-    assert places == ["Turn 1", "/help", "/threads", "Turn 2"]
+    places = log.locator("article, .h2o-entry")
+    expect(places).to_have_count(4)
+    for place, name in enumerate(("Turn 1", "/help", "/threads", "Turn 2")):
+        expect(places.nth(place)).to_have_attribute("aria-label", name)
 
     panel.composer.fill("My own words.")
     panel.press("Preview what would be sent")
@@ -133,8 +137,9 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     expect(preview).to_contain_text("My own words.")
     own = preview.locator("pre", has_text="My own words.").first
     expect(own).to_be_in_viewport()
-    assert own.evaluate(WITHIN, [".h2o-entry-body"])
-    assert preview.locator(".h2o-entry-body").evaluate("body => body.scrollTop") > 0
+    expect_soon(page, lambda: own.evaluate(WITHIN, [".h2o-entry-body"]), True)
+    body = preview.locator(".h2o-entry-body")
+    expect_soon(page, lambda: body.evaluate("body => body.scrollTop > 0"), True)
     more = preview.get_by_role("button", name="Show all")
     more.click()
     expect(preview.get_by_role("button", name="Show less")).to_be_visible()
@@ -143,10 +148,8 @@ def test_results_stand_among_the_turns_and_go_with_their_thread(
     turns = panel.place.locator(".h2o-answer, .h2o-entry, .h2o-field")
     for width in (1400, 1000):
         page.set_viewport_size({"width": width, "height": 900})
-        page.wait_for_timeout(300)
-        edges = turns.evaluate_all(EDGES)
-        assert len(edges) == 6
-        assert edges == edges[:1] * 6
+        expect(turns).to_have_count(6)
+        expect_soon(page, lambda: len(set(map(tuple, turns.evaluate_all(EDGES)))), 1)
     set_theme(page, "Dark")
     assert violations(page) == []
     set_theme(page, "Light")

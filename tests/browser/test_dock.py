@@ -11,7 +11,7 @@ import pytest
 from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import OPEN, LabNotebook, Opener
+from tests.browser.conftest import OPEN, LabNotebook, Opener, expect_soon
 from tests.browser.test_lab import chat_notebook
 from tests.browser.test_panel import ANSWER, Panel, opened
 from tests.browser.test_queue import ask_endless, queued
@@ -64,6 +64,12 @@ def dock(page: Page) -> Iterator[Dock]:
     page.evaluate(CLOSE_DOCK)
 
 
+def expect_whole(*elements: Locator) -> None:
+    """Expect elements to be in sight, whole, as soon as the page is laid out."""
+    for element in elements:
+        expect_soon(element.page, lambda: element.evaluate(SEEN), 1)  # noqa: B023
+
+
 def line_of(notebook: LabNotebook, index: int) -> Locator:
     """The one line that a cell shows whose chat is docked."""
     return notebook.output(index).locator(".h2o-elsewhere")
@@ -87,8 +93,9 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     expect(dock.box).to_contain_text("Chat: dock.ipynb")
     expect(line_of(notebook, 3)).to_have_text("The chat is on the right.Show it here")
     expect(panel.place.locator(".h2o-chat")).to_have_count(0)
-    assert 395 <= dock.box.evaluate("box => box.clientWidth") <= 400
-    assert dock.panel.composer.evaluate(SEEN) == 1
+    wide = "box => 395 <= box.clientWidth && box.clientWidth <= 400"
+    expect_soon(page, lambda: dock.box.evaluate(wide), True)
+    expect_whole(dock.panel.composer)
     dock.panel.composer.fill("")
     notebook.cell(1).locator(".jp-InputArea-editor").click()
     dock.panel.press("Insert below the active cell")
@@ -112,8 +119,7 @@ def test_the_chat_docks_stays_in_sight_and_works_on_the_notebooks_active_cell(
     dock.run("dock")
     line_of(notebook, 4).get_by_role("button", name="Show it here").click()
     expect(panel.composer).to_be_focused()
-    page.wait_for_timeout(500)
-    assert panel.place.get_by_role("button", name="Send (Enter)").evaluate(SEEN) == 1
+    expect_whole(panel.place.get_by_role("button", name="Send (Enter)"))
 
 
 def test_what_is_typed_outlives_docking_other_chats_and_the_kernel(
@@ -186,7 +192,7 @@ def test_it_follows_notebooks_kernels_and_reloads(
     dock.panel.ask("What stays?")
     dock.panel.wait_for_end(1, "What is kept.")
     notebook.cell(6).scroll_into_view_if_needed()
-    assert dock.panel.composer.evaluate(SEEN) == 1
+    expect_whole(dock.panel.composer)
     page.evaluate(RUN, "notebook:clear-all-cell-outputs")
     expect(notebook.output(1)).to_have_text("")
     page.wait_for_timeout(1000)  # the dock has looked
@@ -242,9 +248,8 @@ def test_in_a_cell_the_composer_is_in_sight_and_a_lost_kernel_is_reconnected(
         page.wait_for_timeout(500)  # the panel is laid out anew
         notebook.cell(0).evaluate("cell => cell.scrollIntoView()")
         notebook.cell(4).evaluate("cell => cell.scrollIntoView()")
-        assert panel.composer.evaluate(SEEN) == send.evaluate(SEEN) == 1
         head = panel.place.get_by_role("button", name="Dock on the right")
-        assert head.evaluate(SEEN) == 1
+        expect_whole(panel.composer, send, head)
     never = threading.Event()
     server.script = ["A part", never]
     panel.ask("What is cut off?")

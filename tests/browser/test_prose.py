@@ -7,7 +7,7 @@ from nbformat.v4 import new_code_cell
 from playwright.sync_api import Locator, expect
 
 from h2o_magic.prompts.fields import Field, fields
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, expect_soon
 from tests.browser.test_lab import chat_notebook
 from tests.browser.test_panel import set_theme
 from tests.stand_in import StandIn
@@ -47,12 +47,19 @@ FIELDS = """async ([url, texts]) => {
 }"""
 
 
-def shown(cell: Locator, kind: str) -> list[str]:
-    return cell.locator(f".cm-h2o-{kind}").all_text_contents()
+#: Whether the first line is in another font than the second, whose words are all of one
+#: colour where they are not marked.
+PROSE = """cell => {
+  const [first, second] = cell.querySelectorAll(".cm-line");
+  const style = element => getComputedStyle(element);
+  const words = second.querySelectorAll("span:not(.cm-h2o-value, .cm-h2o-value *)");
+  return style(first).fontFamily !== style(second).fontFamily
+    && [...words].every(word => style(word).color === style(second).color);
+}"""
 
 
-def family(line: Locator) -> str:
-    return str(line.evaluate("line => getComputedStyle(line).fontFamily"))
+def expect_marked(cell: Locator, kind: str, texts: list[str]) -> None:
+    expect(cell.locator(f".cm-h2o-{kind}")).to_have_text(texts)
 
 
 def test_cells_read_as_prose_with_options_and_values_marked_also_while_typing(
@@ -73,19 +80,15 @@ def test_cells_read_as_prose_with_options_and_values_marked_also_while_typing(
     notebook = open_notebook("prose.ipynb", source)
     cell = notebook.cell(1)
     expect(cell.locator(".cm-h2o-magic")).to_have_text("%%h2o")
-    assert shown(cell, "option") == ["--model", "--temperature", "--system", "-o"]
-    assert shown(cell, "string") == ["\"be 'short'\""]
-    assert shown(cell, "number") == ["0.2"]
-    assert shown(cell, "value") == ["{rows}", "{city.name['a b'][0]}"]
-    first, second = cell.locator(".cm-line").all()[:2]
-    assert family(first) != family(second)
-    plain = second.evaluate("line => getComputedStyle(line).color")
-    for word in second.locator("span:not(.cm-h2o-value, .cm-h2o-value *)").all():
-        assert word.evaluate("word => getComputedStyle(word).color") == plain
+    expect_marked(cell, "option", ["--model", "--temperature", "--system", "-o"])
+    expect_marked(cell, "string", ["\"be 'short'\""])
+    expect_marked(cell, "number", ["0.2"])
+    expect_marked(cell, "value", ["{rows}", "{city.name['a b'][0]}"])
+    expect_soon(page, lambda: cell.evaluate(PROSE), True)
     expect(notebook.cell(2).locator("[class*=cm-h2o]")).to_have_count(0)
     expect(notebook.cell(3).locator(".cm-h2o-magic")).to_have_text("%%h2o")
-    assert shown(notebook.cell(4), "magic") == ["%h2o connect"]
-    assert shown(notebook.cell(4), "option") == ["--name"]
+    expect_marked(notebook.cell(4), "magic", ["%h2o connect"])
+    expect_marked(notebook.cell(4), "option", ["--name"])
     expect(notebook.cell(5).locator("[class*=cm-h2o]")).to_have_count(0)
     # It becomes prose while it is typed, and Python again.
     typed = notebook.cell(6)
@@ -95,7 +98,7 @@ def test_cells_read_as_prose_with_options_and_values_marked_also_while_typing(
     page.keyboard.type("Use {rows} and `{rows}")
     expect(typed.locator(".cm-h2o-value")).to_have_count(2)
     page.keyboard.type("`")
-    assert shown(typed, "value") == ["{rows}"]
+    expect_marked(typed, "value", ["{rows}"])
     page.keyboard.press("Control+Home")
     page.keyboard.press("Delete")
     expect(typed.locator(".cm-h2o-value, .cm-h2o-prose")).to_have_count(1)

@@ -77,6 +77,7 @@ def test_questions_that_wait_outlive_stop_and_are_edited_removed_and_sent_now(
     expect(panel.turn(1)).to_contain_text("Stopped")
     for running in (2, 3):
         expect(panel.turn(running)).to_contain_text("A part.")
+        expect(panel.stop).to_be_visible()  # Escape stops only what it is known to
         panel.composer.press("Escape")
         expect(bubbles(panel)).to_have_count(running + 1)
     expect(bubbles(panel).last).to_have_text("Three, better?")
@@ -94,6 +95,7 @@ def test_questions_that_wait_outlive_stop_and_are_edited_removed_and_sent_now(
     field.press("Enter")
     expect(bubbles(panel).last).to_have_text("Six, half typed")
     expect(panel.turn(5)).to_contain_text("A part.")
+    expect(panel.stop).to_be_visible()
     panel.composer.press("Escape")
     expect(panel.turn(5)).to_contain_text("Stopped")
     panel.composer.fill("")

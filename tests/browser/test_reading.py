@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, expect_soon
 from tests.browser.test_panel import opened, violations
 from tests.stand_in import StandIn
 
@@ -132,9 +132,9 @@ def test_code_stays_in_its_place_while_it_grows_and_long_code_is_folded(
     expect(turn.locator(".h2o-run")).not_to_have_count(0)  # it was not drawn again
 
     panel.press("Show all 61 lines")
-    assert code_in(turn)["height"] > most + 300
+    expect_soon(page, lambda: code_in(turn)["height"] > most + 300, True)
     panel.press("Show less")
-    assert code_in(turn)["height"] == most
+    expect_soon(page, lambda: code_in(turn)["height"], most)
     panel.press("Copy the code")
     expect(panel.status).to_have_text("Copied the code.")
     copied = page.evaluate("() => navigator.clipboard.readText()")
@@ -176,8 +176,8 @@ def test_rich_answers_are_calm_and_can_go_on_and_be_copied(
     expect(turn.locator(".h2o-footnote")).to_be_focused()
     turn.get_by_role("button", name="Back from footnote 1").press("Enter")
     expect(turn.locator(".h2o-footnote-mark")).to_be_focused()
-    assert panel.place.evaluate(SCROLLED) == 0
-    assert panel.place.evaluate(UNDEFINED) == 0
+    expect_soon(page, lambda: panel.place.evaluate(SCROLLED), 0)
+    expect_soon(page, lambda: panel.place.evaluate(UNDEFINED), 0)
     assert violations(page) == []
 
     panel.press("Ways to copy the answer of turn 2")
@@ -205,7 +205,7 @@ def test_rich_answers_are_calm_and_can_go_on_and_be_copied(
     panel.wait_for_end(4, "Here is")
     formula = panel.turn(4).locator("math")
     expect(formula).to_have_attribute("tabindex", "0")
-    assert formula.evaluate(SCROLLS)
+    expect_soon(page, lambda: formula.evaluate(SCROLLS), True)
     server.script = []
     panel.ask("Nothing?")
     panel.wait_for_end(5, "(empty answer)")

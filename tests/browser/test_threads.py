@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import Opener
+from tests.browser.conftest import Opener, expect_soon
 from tests.browser.test_panel import opened, violations
 from tests.stand_in import StandIn
 
@@ -60,8 +60,7 @@ def test_chats_are_searched_branched_renamed_deleted_and_come_back(
     # shot: found
     expect(panel.turn(699)).to_contain_text("Question 698?")
     expect(panel.turn(702)).to_contain_text("Question 701?")
-    page.wait_for_timeout(300)
-    assert abs(page.evaluate(PLACE) - 12) < 2
+    expect_soon(page, lambda: abs(page.evaluate(PLACE) - 12) < 2, True)
     # shot: found2
 
     # A branch from there has the turns up to it.

@@ -25,7 +25,7 @@ class ModelChange:
     threads: set[str] | None  # None: all
     added: set[ModelTurn] = field(default_factory=set)
     removed: set[ModelTurn] = field(default_factory=set)
-    undone: bool = False
+    undone: int = 0  # how many were undone up to it
 
     def touches(self, thread: str) -> bool:
         return self.threads is None or thread in self.threads
@@ -35,10 +35,16 @@ class Model:
     """A notebook's threads; nothing is optimised."""
 
     def __init__(self) -> None:
-        self.live: set[ModelTurn] = set()
         self.changes: list[ModelChange] = []
         self._ever: dict[str, int] = {}
         self._sequence = count(1)
+
+    @property
+    def live(self) -> set[ModelTurn]:
+        """What was added and not removed, by changes that were not taken back."""
+        made = [change for change in self.changes if not change.undone]
+        added = (turn for change in made for turn in change.added)
+        return {*added}.difference(*(change.removed for change in made))
 
     def turns(self, thread: str) -> list[ModelTurn]:
         return sorted(
@@ -109,23 +115,18 @@ class Model:
         self._change("fork", {new}, copies, set())
 
     def undo(self, thread: str) -> ModelChange | None:
-        for change in reversed(self.changes):
-            if change.touches(thread) and not change.undone:
-                change.undone = True
-                self.live = (self.live - change.added) | change.removed
-                return change
-        return None
+        made = [c for c in self.changes if c.touches(thread) and not c.undone]
+        if not made:
+            return None
+        made[-1].undone = 1 + max(c.undone for c in self.changes)
+        return made[-1]
 
     def redo(self, thread: str) -> ModelChange | None:
-        found = None
-        for change in reversed(self.changes):
-            if change.touches(thread):
-                if not change.undone:
-                    break
-                found = change
+        """Make again what was taken back last, as the store does."""
+        undone = [c for c in self.changes if c.touches(thread) and c.undone]
+        found = max(undone, key=lambda c: c.undone, default=None)
         if found is not None:
-            found.undone = False
-            self.live = (self.live - found.removed) | found.added
+            found.undone = 0
         return found
 
     def state(self) -> dict[str, list[tuple[Any, ...]]]:
@@ -167,4 +168,3 @@ class Model:
             )
         ]
         self.changes.append(ModelChange(kind, threads, added, removed))
-        self.live = (self.live - removed) | added

@@ -19,6 +19,7 @@ from typing import Any
 from h2o_magic.backends.base import ChatRequest, ModelInfo
 from h2o_magic.chat.events import Event, Finished, TextDelta
 from h2o_magic.errors import BackendError, ConfigurationError
+from h2o_magic.ipython import opening  # noqa: F401 - sessions import it when one is made
 from h2o_magic.ipython.sessions import NotebookState
 
 

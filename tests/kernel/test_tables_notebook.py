@@ -50,7 +50,7 @@ def check(cells: Cells, rows: int) -> None:
 def test_a_few_reviews_are_classified_and_scored(
     tmp_path: Path, hub_with_a_model: Path
 ) -> None:
-    check(run_with(4, tmp_path, hub_with_a_model), 4)
+    check(run_with(2, tmp_path, hub_with_a_model), 2)
 
 
 @pytest.mark.nightly

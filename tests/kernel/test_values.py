@@ -36,21 +36,19 @@ def test_a_name_in_braces_is_its_value(chat: Notebook, server: StandIn) -> None:
     assert asked(server) == "Add 3 and 7."
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
+def test_all_other_braces_come_through_as_they_are(
+    chat: Notebook, server: StandIn
+) -> None:
+    prompts = [
         '{"rows": {"a": 1}}',
         "{unknown} {rows!r} {rows:>3} {rows + 1} { rows } {len} {exit}",
         "`{rows}` and\n```\n{rows}\n```",
         "${rows_} \\frac{a}{b}",
-    ],
-)
-def test_all_other_braces_come_through_as_they_are(
-    chat: Notebook, server: StandIn, prompt: str
-) -> None:
+    ]
     chat.run("rows = [3, 4]")
-    chat.run(f"%%h2o\n{prompt}", "c1")
-    assert asked(server) == prompt
+    for prompt in prompts:
+        chat.run(f"%%h2o\n{prompt}", "c1")
+    assert [str(body["inputs"]) for body in server.asked] == prompts
 
 
 def test_raw_leaves_a_name_as_it_stands(chat: Notebook, server: StandIn) -> None:
@@ -83,17 +81,17 @@ def test_a_secret_is_refused_and_nothing_is_sent(
     assert server.asked == []
 
 
-@pytest.mark.parametrize("prompt", ["{In[2]}", "{In}", "{log_in}", "{note}"])
 def test_a_secret_that_a_cell_set_goes_out_by_no_way(
-    chat: Notebook, server: StandIn, prompt: str
+    chat: Notebook, server: StandIn
 ) -> None:
     chat.run(
         "api_key = 'hunter2-hunter2'\nnote = 'use hunter2-hunter2'\n"
         "def log_in(key='hunter2-hunter2'): pass"
     )
-    run = chat.run(f"%%h2o\n{prompt}", "c1")
-    assert "was not put into the prompt" in run.stderr
-    assert "hunter2" not in run.stderr
+    for prompt in ("{In[2]}", "{In}", "{log_in}", "{note}"):
+        run = chat.run(f"%%h2o\n{prompt}", "c1")
+        assert "was not put into the prompt" in run.stderr, prompt
+        assert "hunter2" not in run.stderr
     assert server.asked == []
 
 
