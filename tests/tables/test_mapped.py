@@ -147,7 +147,8 @@ def test_a_table_without_rows_gives_one_without_rows(
 
 
 def test_no_rate_is_said_where_no_row_was_asked() -> None:
-    progress = Progress(3, clock=lambda: 9.0, started=5.0)
+    seconds = iter([5.0, 9.0])
+    progress = Progress(3, clock=lambda: next(seconds))
     progress.fail("no text", 3)
     progress.end("done")
     assert progress.line() == "3 rows in 4.0 s · 3 errors"

@@ -25,6 +25,7 @@ def went_on(progress: Progress, clock: Clock, seconds: int, rows: int) -> None:
     for _ in range(seconds):
         clock.now += 1
         progress.done += rows
+        progress.requests += rows
         progress.completion_tokens += 5 * rows
         progress.mark()
 
