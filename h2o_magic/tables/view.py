@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 from h2o_magic.config.units import counted
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.tables import Verbatim, shorten
 from h2o_magic.tables.running.progress import Progress
-
-if TYPE_CHECKING:
-    from h2o_magic.tables.mapped import MappedTable
 
 #: Rows, and reasons of errors, that are shown.
 ROWS, _REASONS = 5, 2
@@ -37,7 +34,23 @@ MARKDOWN = Form(phrase, literal, tables.as_markdown, "- ")
 PLAIN = Form(without_marks, one_line, tables.as_text, "  ")
 
 
-def run_markdown(mapped: MappedTable, *, told: bool = False) -> str:
+class EndedRun(Protocol):
+    """What is shown of a run: see :class:`~h2o_magic.tables.mapped.MappedTable`."""
+
+    progress: Progress
+    name: str
+    rows: int
+    notes: tuple[str, ...]
+    is_file: bool
+
+    @property
+    def table(self) -> object: ...
+    def mask(self, text: str) -> str: ...
+    def head(self, count: int) -> tuple[list[str], list[tuple[object, ...]]]: ...
+    def __len__(self) -> int: ...
+
+
+def run_markdown(mapped: EndedRun, *, told: bool = False) -> str:
     """Return the end of a run as Markdown.
 
     `told` if the reason why it failed is told below.
@@ -45,12 +58,12 @@ def run_markdown(mapped: MappedTable, *, told: bool = False) -> str:
     return "\n\n".join(_parts(mapped, MARKDOWN, told))
 
 
-def run_plain(mapped: MappedTable, *, told: bool = False) -> str:
+def run_plain(mapped: EndedRun, *, told: bool = False) -> str:
     """Return the end of a run as plain text; `told` as for Markdown."""
     return "\n\n".join(_parts(mapped, PLAIN, told))
 
 
-def _parts(mapped: MappedTable, form: Form, told: bool) -> list[str]:
+def _parts(mapped: EndedRun, form: Form, told: bool) -> list[str]:
     words = form.words
     progress, name = mapped.progress, mapped.name or "_"
     parts = [words(progress.line())]
