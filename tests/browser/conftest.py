@@ -56,6 +56,14 @@ CLOSE_ALL = """async () => {
 
 OPEN = "path => jupyterapp.commands.execute('docmanager:open', {path}).then(() => {})"
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Try a test in the browser once more that failed: the summary names it."""
+    for item in items:
+        if item.get_closest_marker("browser"):
+            item.add_marker(pytest.mark.flaky(reruns=1))
+
+
 #: The prompt of a cell that has run.
 ENDED = re.compile(r"\[\d+\]:")
 #: That, or of one that has not run, and does not.
