@@ -96,11 +96,11 @@ def test_a_schema_gives_a_column_a_property(
 def test_what_checks_a_schema_is_there_before_the_run_begins(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing() -> None:
+    def missing(schema: object) -> None:
         raise MissingExtraError("an answer with a schema", "json")
 
     # Its import takes seconds, which are none of the run's.
-    monkeypatch.setattr("h2o_magic.rendering.schema._jsonschema", missing)
+    monkeypatch.setitem(prepare_job.__globals__, "AnswerCheck", missing)
     with pytest.raises(MissingExtraError):
         prepare_job(session, rows(1), "{text}", schema=RATING)
 
