@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 import threading
@@ -142,8 +143,9 @@ class Bench:
         """Return the answer of each row that was read, or its error in brackets."""
         whole = bytes(self.run.keys)
         keys = [whole[at : at + KEY] for at in range(0, len(whole), KEY)]
-        texts, errors = self.store.texts(keys), self.store.errors(keys)
+        answers, errors = self.store.answers(keys), self.store.errors(keys)
         bracketed = {key: f"({error})" for key, error in errors.items()}
+        texts = {key: answer.text for key, answer in answers.items()}
         return [texts.get(key) or bracketed.get(key) for key in keys]
 
 
@@ -255,9 +257,32 @@ def test_a_server_that_is_gone_ends_the_run_after_three_looks() -> None:
     before = bench.clock.now
     progress = bench.go()
     assert (progress.state, progress.reason) == ("failed", "connection refused")
-    assert len(bench.executor.asked) == 3 * 8
+    assert len(bench.executor.asked) == 8 + 1 + 1  # one row looks for it
     assert bench.clock.now - before >= 3.0
-    assert progress.errors == 8
+    assert progress.errors == 0
+
+
+def test_a_server_that_goes_away_is_waited_for_and_the_line_says_so() -> None:
+    looks: list[float] = []
+    lines: set[str] = set()
+
+    def answer(text: str, _times: int) -> Result:
+        if len(bench.executor.asked) <= 10:
+            return yes(text)
+        looks.append(bench.clock.now)
+        return REFUSED
+
+    bench = Bench(NAMES, answer, tell=lambda: lines.add(bench.progress.line()))
+    progress = bench.go()
+    assert progress.state == "failed"
+    assert "was not there for 10 minutes: connection refused" in progress.reason
+    assert (progress.done, progress.errors) == (10, 0)
+    alone = sorted(set(looks))
+    waits = [b - a for a, b in itertools.pairwise(alone)]
+    assert waits[:6] == pytest.approx([1, 2, 4, 8, 16, 32], abs=0.2)
+    assert max(waits) < 60.2
+    assert len(looks) == len(alone) + 5  # those in flight, then one at a time
+    assert "10 of 50 · Waiting 32 s: the server cannot be reached" in lines
 
 
 def test_a_server_that_comes_back_is_asked_on() -> None:
@@ -319,6 +344,19 @@ def test_rows_that_are_not_asked_end_no_run() -> None:
     assert bench.go().state == "done"
     assert bench.table()[0] == "(row 0 holds a secret)"
     assert not bench.executor.asked
+    assert (bench.progress.unasked, bench.progress.asked) == (50, 0)
+
+
+def test_rows_without_a_question_are_none_of_the_errors_that_end_a_run() -> None:
+    texts = [*[None, ""] * 5, *NAMES[:3], "bad", "bad"]
+
+    def answer(text: str, _times: int) -> Result:
+        return RowFailure("no") if text == "bad" else yes(text)
+
+    bench = Bench(texts, answer, options=RunOptions(max_errors=2))
+    progress = bench.go()
+    assert (progress.state, progress.errors, progress.unasked) == ("done", 12, 10)
+    assert progress.asked == 5
 
 
 def test_more_errors_than_are_allowed_end_the_run() -> None:
@@ -343,6 +381,20 @@ def test_a_run_stops_before_it_costs_more_than_its_budget() -> None:
     assert progress.reason.startswith("the budget of 0.00020 is used: the run cost 0.0")
     answered = sum(answer is not None for answer in bench.table())
     assert answered == len(bench.executor.asked) == 9
+
+
+def test_a_budget_holds_where_no_row_is_answered() -> None:
+    numbers = iter(range(1000))
+    bench = Bench(
+        NAMES,
+        lambda *_: RowFailure(f"{'no' * next(numbers)}"),
+        options=RunOptions(budget=0.000_2),
+        price=Price(1, 2),
+    )
+    progress = bench.go()
+    assert progress.state == "stopped"
+    assert progress.cost is not None
+    assert 0.000_1 < progress.cost <= 0.000_2
 
 
 def test_a_table_that_cannot_be_read_to_its_end_keeps_what_came() -> None:

@@ -14,6 +14,7 @@ import pytest
 from h2o_magic.tables.executors import RowExecutor, Ticket
 from h2o_magic.tables.executors.servers import Member, SeveralServers
 from h2o_magic.tables.pacing.pace import Pace
+from h2o_magic.tables.running import giving_up
 from h2o_magic.tables.running.outcome import Outcome, RowAnswer, RowFailure
 from h2o_magic.tables.running.progress import Progress
 from tests.tables.rows_server import RowsServer, rows_server
@@ -144,7 +145,10 @@ def test_a_run_ends_when_the_last_server_refuses_the_key(two: Two) -> None:
     assert len(mapped.progress.left_out) == 2
 
 
-def test_a_run_ends_when_the_last_server_is_gone(two: Two) -> None:
+def test_a_run_ends_when_the_last_server_is_gone(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(giving_up, "PATIENCE", 2.0)
     with rows_server() as one, rows_server() as other:
 
         def kill(progress: Progress) -> None:

@@ -29,7 +29,7 @@ class Price(NamedTuple):
         A ConfigurationError if it is anything else.
         """
         if isinstance(price, tuple | list) and len(price) == 2:
-            price = "/".join(map(str, price))
+            price = "/".join(map(_as_decimal, price))
         found = _PRICE.fullmatch(str(price).strip())
         if found is None:
             raise ConfigurationError(
@@ -43,6 +43,10 @@ class Price(NamedTuple):
         return (self.read * prompt_tokens + self.written * completion_tokens) / _MILLION
 
 
+def _as_decimal(number: object) -> str:
+    return f"{number:.20f}" if isinstance(number, float) else str(number)
+
+
 class Budget(NamedTuple):
     """What a run may cost."""
 
@@ -53,13 +57,15 @@ class Budget(NamedTuple):
         """Return a budget; None if there is none, or rows cost nothing."""
         return None if most is None or not any(price or ()) else cls(most)
 
-    def rows_left(self, spent: float | None, answered: int) -> int:
-        """Return how many rows may be asked, those in flight among them."""
-        if answered <= 0:
-            return _FIRST
-        if not spent:
-            return 0
-        return int((self.most - spent) / (spent / answered * _MARGIN))
+    def rows_left(self, spent: float | None, answered: int, asked: int) -> int:
+        """Return how many rows may be asked, those in flight among them.
+
+        `answered` are those of the `asked` ones that have an answer.
+        """
+        if spent:
+            each = spent / (answered or max(asked, _FIRST))
+            return int((self.most - spent) / (each * _MARGIN))
+        return 0 if answered else _FIRST
 
     def used(self, spent: float | None) -> str:
         """Return why a run cannot go on that has no rows left."""

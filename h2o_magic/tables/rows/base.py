@@ -51,7 +51,11 @@ class Rows(ABC):
 
 
 def free_name(name: str, names: Collection[str]) -> str:
-    """Return a name that is none of `names`: with ``_answer`` behind it if need be."""
-    while name in names:
+    """Return a name that is none of `names`: with ``_answer`` behind it if need be.
+
+    Not even in other letters: to DuckDB, ``Answer`` is ``answer``.
+    """
+    taken = {each.casefold() for each in names}
+    while name.casefold() in taken:
         name += "_answer"
     return name

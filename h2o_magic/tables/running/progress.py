@@ -30,15 +30,17 @@ class Progress:
     ----------
     total : int or None
         The rows; None until all were read.
-    done, known, errors : int
+    done, known, errors, unasked : int
         Rows that have their answer or error; those of them that needed no request,
-        since their answer was there or an equal row's; those with an error.
+        since their answer was there or an equal row's; those with an error; those of
+        the latter that were not asked, since there is no question or it must not go
+        out.
     requests, refused : int
         Requests that were sent; those of them that the server had no room for.
     width : int
         How many rows are asked at once.
-    paused : float
-        For how many seconds the server is not asked, since it allows no more.
+    paused, pause : float, str
+        For how many seconds the server is not asked, and why.
     left_out : dict
         Of several servers, the names of those that are not asked now, and why.
     prompt_tokens, completion_tokens : int
@@ -55,10 +57,12 @@ class Progress:
     done: int = 0
     known: int = 0
     errors: int = 0
+    unasked: int = 0
     requests: int = 0
     refused: int = 0
     width: int = 0
     paused: float = 0.0
+    pause: str = "the server allows no more"
     left_out: dict[str, str] = field(default_factory=dict)
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -82,7 +86,7 @@ class Progress:
     @property
     def asked(self) -> int:
         """Rows that were answered, or failed, by asking."""
-        return self.done - self.known
+        return self.done - self.known - self.unasked
 
     @property
     def cost(self) -> float | None:
@@ -90,10 +94,11 @@ class Progress:
         price = self.price
         return price and price.cost(self.prompt_tokens, self.completion_tokens)
 
-    def fail(self, message: str, rows: int) -> None:
+    def fail(self, message: str, rows: int, *, asked: bool = True) -> None:
         """Count rows that have an error now."""
         self.done += rows
         self.errors += rows
+        self.unasked += 0 if asked else rows
         alike = re.sub(r"\d+", "0", message)
         if alike in self._reasons or len(self._reasons) < _MOST_REASONS:
             self._reasons[alike] += rows
@@ -138,7 +143,7 @@ class Progress:
         parts = [self._rows()]
         rows, tokens = self.rates()
         if self.state == "running" and self.paused >= _SHORT_PAUSE:
-            parts.append(f"Waiting {self.paused:.0f} s: the server allows no more")
+            parts.append(f"Waiting {self.paused:.0f} s: {self.pause}")
         else:
             left = self.left if self.state == "running" else None
             parts += [f"{_rate(rows)} rows/s"] if rows and self.requests else []

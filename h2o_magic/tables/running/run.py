@@ -29,6 +29,8 @@ KEY = 32
 #: How often a row is asked whose answer got lost on its way.
 _TRIES = 3
 _LEFT = "not asked: other rows were asked again"
+#: Why a server is not asked for a while.
+_BUSY, _GONE = "the server allows no more", "the server cannot be reached"
 #: Seconds between two looks at whether to stop, and between two commits of answers.
 _TICK, _COMMIT = 0.1, 0.05
 
@@ -86,7 +88,7 @@ class Run:
         self._waiting: deque[_Row] = deque()
         self._open: dict[bytes, _Row] = {}  # waiting, or in flight
         self._in_flight: dict[int, _Row] = {}
-        self._failed: dict[bytes, str] = {}
+        self._failed: dict[bytes, tuple[str, bool]] = {}  # why, and whether it was asked
         self._tickets = 0
         self._not_before = -math.inf  # when a server that is gone is asked again
         self._all_read = False
@@ -149,14 +151,14 @@ class Run:
         return 0.0 if self._is_hungry() else max(min(wait, _TICK), 0.001)
 
     def _room(self) -> int:
-        if self._clock() < self._not_before:
-            return 0
         in_flight, progress = len(self._in_flight), self._progress
+        if self._giving_up.look:  # one row finds out whether the server is back
+            return int(self._clock() >= self._not_before and not in_flight)
         room = self._pace.room(in_flight)
         if self._budget is None:
             return room
-        answered = progress.asked - progress.errors
-        left = self._budget.rows_left(progress.cost, answered)
+        answered = progress.asked + progress.unasked - progress.errors
+        left = self._budget.rows_left(progress.cost, answered, progress.asked)
         self._over_budget = left <= 0 and not in_flight
         return max(min(room, left - in_flight), 0)
 
@@ -178,7 +180,12 @@ class Run:
             self._pace.sent(len(tickets))
             self._executor.submit(tickets)
         self._progress.width = self._pace.width
-        self._progress.paused = self._pace.wait() or 0.0
+        self._pauses()
+
+    def _pauses(self) -> None:
+        progress, gone = self._progress, self._not_before - self._clock()
+        progress.paused = max(gone, self._pace.wait() or 0.0)
+        progress.pause = _GONE if gone > 0 else _BUSY
 
     def _unknown(self, some: list[_Row]) -> list[_Row]:
         """Leave out the rows that another process has got answers to meanwhile."""
@@ -208,7 +215,7 @@ class Run:
         ordered = reversed(rows.items()) if self._store.shared else rows.items()
         for key, count in ordered:
             if key in self._failed:
-                self._count_failed(self._failed[key], count)
+                self._count_failed(key, count)
             elif key in self._open:
                 self._open[key].count += count
             elif self._only is not None and key not in self._only.keys:
@@ -239,7 +246,7 @@ class Run:
                 key = key_of(text, number if each else None)
             except ConfigurationError as error:
                 key = number.to_bytes(KEY, "big")
-                self._fail(key, str(error), 1)
+                self._leave(key, str(error), 1)
                 self.keys += key
             else:
                 self.keys += key
@@ -249,7 +256,7 @@ class Run:
         try:
             self._check(row.text)
         except ConfigurationError as error:
-            self._fail(row.key, str(error), row.count)
+            self._leave(row.key, str(error), row.count)
             return
         self._open[row.key] = row
         self._waiting.append(row)
@@ -290,43 +297,49 @@ class Run:
             self._asked_in_vain(row, failure)
 
     def _lost(self, row: _Row, failure: RowFailure) -> None:
-        row.lost += 1
         if failure.wait is not None:
-            # The server cannot be reached: the same rows find out whether it is gone.
-            self._not_before = self._clock() + failure.wait * row.lost
-        if row.lost >= _TRIES:
-            self._asked_in_vain(row, failure)
-        elif failure.wait is None:
+            self._gone(row, failure.message)
+            return
+        row.lost += 1
+        if row.lost < _TRIES:
             self._waiting.append(row)
         else:
-            self._waiting.appendleft(row)
+            self._asked_in_vain(row, failure)
+
+    def _gone(self, row: _Row, message: str) -> None:
+        """The server cannot be reached: that is none of the row's."""
+        self._waiting.appendleft(row)
+        if self._clock() >= self._not_before:  # else with those before it
+            self._give_up(self._giving_up.gone(message))
+            self._not_before = self._clock() + self._giving_up.look
 
     def _asked_in_vain(self, row: _Row, failure: RowFailure) -> None:
         del self._open[row.key]
         message, lost = failure.message, failure.kind == "lost"
-        gone = lost and bool(failure.wait) and not self._in_flight
-        self._give_up(self._giving_up.failed(message, lost=lost, last=gone))
+        self._give_up(self._giving_up.failed(message, lost=lost))
         self._fail(row.key, message, row.count)
 
     def _leave(self, key: bytes, message: str, rows: int) -> None:
-        """Let rows stay without an answer: they are not to be asked now."""
-        self._failed[key] = message
-        self._store.fail(key, message)
-        self._progress.fail(message, rows)
+        """Let rows stay without an answer: they are not to be asked."""
+        self._fail(key, message, rows, asked=False)
 
-    def _fail(self, key: bytes, message: str, rows: int) -> None:
-        self._failed[key] = message
+    def _fail(
+        self, key: bytes, message: str, rows: int, *, asked: bool = True
+    ) -> None:
+        self._failed[key] = message, asked
         self._store.fail(key, message)
-        self._count_failed(message, rows)
+        self._count_failed(key, rows)
 
     def _count_known(self, rows: int) -> None:
         self._progress.done += rows
         self._progress.known += rows
 
-    def _count_failed(self, message: str, rows: int) -> None:
-        progress = self._progress
-        progress.fail(message, rows)
-        self._give_up(self._giving_up.errors(progress.errors, message))
+    def _count_failed(self, key: bytes, rows: int) -> None:
+        (message, asked), progress = self._failed[key], self._progress
+        progress.fail(message, rows, asked=asked)
+        if asked:
+            in_vain = progress.errors - progress.unasked
+            self._give_up(self._giving_up.errors(in_vain, message))
 
     def _give_up(self, reason: str) -> None:
         if reason:

@@ -21,9 +21,6 @@ class AnswerStore(Protocol):
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
         """Return which of these questions, by their keys, have an answer."""
 
-    def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        """Return the answers' texts under these keys, of those that have one."""
-
     def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
         """Return the answers under these keys, of those that have one."""
 

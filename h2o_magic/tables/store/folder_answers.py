@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from functools import cached_property
 
 from h2o_magic.backends.base import ChatRequest
@@ -61,9 +60,6 @@ class FolderAnswers(AnswerStore):
                 self._places[key] = place
         return self._places.keys() & questions.keys()
 
-    def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        return {key: answer.text for key, answer in self.answers(keys).items()}
-
     def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
         found = ((key, self._read(key)) for key in keys)
         return {key: answer for key, answer in found if answer is not None}
@@ -104,11 +100,8 @@ class FolderAnswers(AnswerStore):
         counts.refused += errors if only else 0
 
     def again(self, keys: Collection[bytes]) -> FolderAnswers:
-        asked = self._asked
-        if asked.mode == "refresh":  # its answers are there now
-            asked = replace(asked, mode="on")
         other = FolderAnswers(
-            asked, self._replayed, self._requests, self._keys, anew=keys
+            self._asked, self._replayed, self._requests, self._keys, anew=keys
         )
         other._places = {k: at for k, at in self._places.items() if k not in keys}
         return other

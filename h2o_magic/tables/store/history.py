@@ -13,7 +13,7 @@ from h2o_magic.tables.store.ledger import LAYOUT
 from h2o_magic.tables.store.ledger_answers import NOTED
 
 #: A preview, and a run that could not begin, only look for answers.
-_BEGUN = "done > 0 OR requests > 0"
+_BEGUN = "(done > 0 OR requests > 0)"
 _COLUMNS = (
     "id, at, name, prompt, model, rows, done, known, errors, "
     "prompt_tokens + completion_tokens, state, reason, seen"

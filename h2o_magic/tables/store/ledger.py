@@ -68,6 +68,7 @@ _VERSION_1 = (
         prompt TEXT NOT NULL,
         model TEXT NOT NULL,
         weights TEXT NOT NULL,        -- their digest, of a local model
+        forgot INTEGER NOT NULL,      -- 1 if answers before it do not count
         rows INTEGER,
         done INTEGER NOT NULL DEFAULT 0,
         known INTEGER NOT NULL DEFAULT 0,
@@ -178,8 +179,8 @@ class Ledger:
         if self._spare is None:
             self._spare = Database.temporary(LAYOUT)
             self._spare.execute(
-                "INSERT INTO runs (id, at, seen, name, prompt, model, weights) "
-                f"VALUES ({OWN_RUNS}, 0, 0, '', '', '', '')"
+                "INSERT INTO runs (id, at, seen, name, prompt, model, weights, forgot) "
+                f"VALUES ({OWN_RUNS}, 0, 0, '', '', '', '', 0)"
             )
         return self._spare
 

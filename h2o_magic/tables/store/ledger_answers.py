@@ -31,8 +31,8 @@ _COUNTS = "done, known, errors, requests, prompt_tokens, completion_tokens, seco
 _of_progress = attrgetter("total", *_COUNTS.split(", "), "state", "reason")
 #: The row may be gone: the run was forgotten, and goes on.
 _NOTE = (
-    "INSERT OR REPLACE INTO runs (id, at, seen, name, prompt, model, weights, rows, "
-    f"{_COUNTS}, state, reason) VALUES ({', '.join('?' * 17)})"
+    "INSERT OR REPLACE INTO runs (id, at, seen, name, prompt, model, weights, forgot, "
+    f"rows, {_COUNTS}, state, reason) VALUES ({', '.join('?' * 18)})"
 )
 _NEWEST = "(SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET {})"
 #: Of old runs, all but the answers goes: errors after 100 runs, the rest after 1,000.
@@ -61,8 +61,9 @@ class LedgerAnswers(AnswerStore):
     """A run in the ledger.
 
     Of the `anew`, or with `forget` of all keys, what was answered before it does not
-    count, nor what was before the run `since`; it stays in the file until another
-    answer takes its place. While another process has locked the file, what is put waits
+    count; it stays in the file until another answer takes its place. Once a run that
+    forgets has an answer, later ones of the same go on with it: what it forgot does not
+    count for them either. While another process has locked the file, what is put waits
     in memory.
     """
 
@@ -72,29 +73,26 @@ class LedgerAnswers(AnswerStore):
         facts: RunFacts,
         *,
         forget: bool = False,
-        since: int = 0,
         anew: Collection[bytes] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger = ledger
         self._facts = facts
         self._forget = forget
-        self._since = since
         self._anew = anew
         self._clock = clock
         self._at = self._noted = clock()
         self._put: dict[bytes, tuple[float, RowAnswer]] = {}
         self._failed: dict[bytes, str] = {}
+        self._forgot = False
+        self._since = self._last_that_forgot()
         self._locked = not self._begin(Progress(), patient=True)
         self._stale = self._runs_of_other_weights()
         self.shared = self._is_shared()
 
     def known(self, questions: Mapping[bytes, str]) -> set[bytes]:
-        found = {key for key, *_ in self._under("", list(questions))}
+        found = {key for key, _ in self._under("", list(questions))}
         return found | (questions.keys() & self._put.keys())
-
-    def texts(self, keys: Sequence[bytes]) -> Mapping[bytes, str]:
-        return {key: text for key, text, _ in self._under(", text", keys)}
 
     def answers(self, keys: Sequence[bytes]) -> Mapping[bytes, RowAnswer]:
         found = self._under(f", {_ANSWER}", keys)
@@ -117,17 +115,13 @@ class LedgerAnswers(AnswerStore):
     def flush(self, progress: Progress) -> None:
         now, going_on = self._clock(), progress.state == "running"
         due = not going_on or not 0 <= now - self._noted < NOTED
-        if due:
-            self._noted = now
         if due or (not self._locked and (self._put or self._failed)):
-            self._locked = not self._write(progress, due=due, patient=going_on)
+            self._noted = now
+            self._locked = not self._write(progress, patient=going_on)
 
     def again(self, keys: Collection[bytes]) -> LedgerAnswers:
         clock = self._clock
-        since = self._since
-        return LedgerAnswers(
-            self._ledger, self._facts, since=since, anew=keys, clock=clock
-        )
+        return LedgerAnswers(self._ledger, self._facts, anew=keys, clock=clock)
 
     def close(self) -> None:
         self._ledger.close()
@@ -143,20 +137,20 @@ class LedgerAnswers(AnswerStore):
             self._since = self.run
         return run is not None
 
-    def _write(self, progress: Progress, *, due: bool, patient: bool) -> bool:
+    def _write(self, progress: Progress, *, patient: bool) -> bool:
         """Write what was put; return False if the file is locked."""
         begun = self.run != OWN_RUNS or self._begin(progress, patient=patient)
         if not begun:
             return False
-        statements: list[Statement] = []
+        if self._put:
+            self._forgot = self._forget
+        statements: list[Statement] = [(_NOTE, [self._note(self.run, progress)])]
         if self._put:
             statements.append((_PUT, list(self._rows())))
         if self._failed:
             failed = self._failed.items()
             rows = [(self.run, key, _whole(error)) for key, error in failed]
             statements.append((_FAIL, rows))
-        if due:
-            statements.append((_NOTE, [self._note(self.run, progress)]))
         if self._ledger.write(*statements, patient=patient) is None:
             return False
         self._put, self._failed = {}, {}
@@ -184,6 +178,15 @@ class LedgerAnswers(AnswerStore):
         found = self._ledger.read(query, self._facts.model, self._facts.weights)
         return {run for (run,) in found}
 
+    def _last_that_forgot(self) -> int:
+        facts = self._facts
+        query = (
+            "SELECT id FROM runs WHERE forgot AND (name, prompt, model) = (?, ?, ?) "
+            "ORDER BY id DESC LIMIT 1"
+        )
+        same = map(_whole, (facts.name, facts.prompt, facts.model))
+        return max((run for (run,) in self._ledger.read(query, *same)), default=0)
+
     def _is_shared(self) -> bool:
         query = (
             "SELECT 1 FROM runs WHERE id < ? AND state = 'running' AND seen > ? "
@@ -195,7 +198,8 @@ class LedgerAnswers(AnswerStore):
 
     def _note(self, run: int | None, progress: Progress) -> tuple[object, ...]:
         facts = map(_whole, astuple(self._facts))
-        return run, self._at, self._noted, *facts, *_of_progress(progress)
+        at = self._at, self._noted
+        return run, *at, *facts, self._forgot, *_of_progress(progress)
 
 
 def _whole(value: object) -> object:
