@@ -40,6 +40,7 @@ def map(  # noqa: A001 - what it does, on tables
     forget: bool = False,
     to: str | os.PathLike[str] | None = None,
     overwrite: bool = False,
+    raw: bool = False,
     preview: bool = False,
     price: str | tuple[float, float] | None = None,
     budget: float | None = None,
@@ -80,6 +81,8 @@ def map(  # noqa: A001 - what it does, on tables
     to, overwrite
         The file that a file's table is written to with its answers; by default
         ``NAME-answers`` beside it. True replaces one that no run wrote.
+    raw
+        True expands columns only, no variables in braces.
     preview
         True returns what would be asked, and about how many tokens and how much time
         that needs. Up to 20 rows are asked for that, and their answers kept.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -99,12 +100,15 @@ def _as(kind: Kind, value: object) -> object:
     if kind == "text":
         return well_formed(str(value))
     if kind == "number":
-        return float(value)  # type: ignore[arg-type]
-    if kind == "integer":
-        number = int(value)  # type: ignore[call-overload]
-        if not -_MOST <= number < _MOST:
+        number = float(value)  # type: ignore[arg-type]
+        if not math.isfinite(number):
             raise ValueError("the number is too large for a column (64 bits)")
         return number
+    if kind == "integer":
+        whole = int(value)  # type: ignore[call-overload]
+        if not -_MOST <= whole < _MOST:
+            raise ValueError("the number is too large for a column (64 bits)")
+        return whole
     return value
 
 

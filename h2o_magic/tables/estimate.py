@@ -32,6 +32,9 @@ _CANDIDATES = 400
 
 def preview(job: Job, tell: Tell = lambda _progress: None) -> Preview:
     """Return what a job would ask; up to 20 of its rows are asked for that."""
+    forget, options = job.options.forget, job.options
+    if forget and job.asked.replayed is None:  # so that it is no run that forgets
+        job = replace(job, options=replace(options, forget=False, keep=False))
     keys = RowKeys(job.requests, job.asked.server, job.asked.model)
     store, looked = open_store(job, keys), Progress()
     try:
@@ -47,8 +50,9 @@ def preview(job: Job, tell: Tell = lambda _progress: None) -> Preview:
         scan.known,
         unusable=scan.unusable,
         left=scan.left,
-        keeps=job.options.keep and not job.options.forget,
-        price=job.options.price,
+        keeps=options.keep and not options.forget,
+        price=options.price,
+        budget=options.budget,
         notes=job.notes,
     )
     return _measured(known, job, scan.sample, store, tell) if scan.sample else known
@@ -58,11 +62,11 @@ def _measured(
     known: Preview, job: Job, sample: list[_Candidate], store: AnswerStore, tell: Tell
 ) -> Preview:
     """Ask the sample, and say what the rows will take that are left then."""
-    progress = Progress(len(sample))
+    progress = Progress(len(sample), price=job.options.price)
     rows = Records(
         [dict(zip(job.template.columns, each.row, strict=True)) for each in sample]
     )
-    options = replace(job.options, budget=None, max_errors=None)
+    options = replace(job.options, max_errors=None)
     run_job(
         replace(job, rows=rows, options=options),
         tell,
@@ -75,7 +79,7 @@ def _measured(
     known = replace(
         known,
         sampled=progress.asked,
-        failed=progress.errors,
+        failed=progress.errors - progress.unasked,
         used=RunUsage.of_run(progress),
         left=known.left - (len(answers) if known.keeps else 0),
     )
@@ -174,7 +178,7 @@ class _Scan:
             except ConfigurationError:
                 self.unusable += 1
                 continue
-            if len(self.prompts) < PROMPTS:
+            if len(self.prompts) < PROMPTS and text not in self.prompts:
                 self.prompts.append(text)
             key = keys.of(text, number if job.options.each else None)
             if key not in self.seen:

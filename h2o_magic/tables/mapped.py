@@ -17,6 +17,7 @@ from h2o_magic.tables.measures.comparing import Comparison
 from h2o_magic.tables.measures.scoring import Score
 from h2o_magic.tables.row_answers import RowAnswers
 from h2o_magic.tables.running.progress import Progress
+from h2o_magic.tables.running.run import is_question
 from h2o_magic.tables.running.usage import RunUsage
 from h2o_magic.tables.store.base import AnswerStore
 from h2o_magic.tables.view import run_markdown, run_plain
@@ -26,6 +27,7 @@ _WITHOUT = {
     "stopped": "not asked: the run was stopped",
     "failed": "not asked: the run ended early",
 }
+_FORGOT = "with `--forget`, all rows are asked again: leave it out to go on"
 _REMOVED = "its answer was removed from where answers are kept"
 
 
@@ -61,6 +63,8 @@ class MappedTable:
         self.name = ""
         out = progress.left_out.items()
         self.notes = (*job.notes, *(f"{name} was left out: {why}" for name, why in out))
+        if job.options.forget and progress.state != "done":
+            self.notes += (_FORGOT,)
         self.mask = job.mask
         self.is_file = job.rows.is_file
         self._run = run
@@ -119,8 +123,8 @@ class MappedTable:
         if rows is not None:
             keys = {self._answers.key(row) for row in self._positions(rows)}
             only = Only(frozenset(keys), self._answers.failures())
-        else:  # a row whose key begins with zeros has no question
-            keys = {key for key in self._answers.failures() if any(key[:-8])}
+        else:
+            keys = set(filter(is_question, self._answers.failures()))
         options = replace(self._job.options, only=only)
         job = replace(self._job, options=options)
         return self._run(job, self._store.again(keys))

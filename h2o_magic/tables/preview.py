@@ -13,6 +13,9 @@ from h2o_magic.tables.pacing.price import Price, amount
 from h2o_magic.tables.running.usage import RunUsage
 from h2o_magic.tables.view import MARKDOWN, PLAIN, Form
 
+#: Characters of a prompt that are shown of its beginning, and of its end.
+_SHOWN = 1000
+
 
 class Estimate(NamedTuple):
     """About how much something will be, and between what it lies most likely."""
@@ -29,7 +32,7 @@ class Preview:
     Attributes
     ----------
     prompts : tuple of str
-        The first ones, filled.
+        The first ones that differ, filled.
     rows, distinct, known : int
         The rows; how many different prompts they have, and how many of those had an
         answer before.
@@ -51,6 +54,8 @@ class Preview:
         What they cost, in the currency of the price; None without one.
     price : Price or None
         What a million tokens cost.
+    budget : float or None
+        What the run may cost.
     trouble : str
         Why no row was asked to its end; empty if one was.
     notes : tuple of str
@@ -73,18 +78,19 @@ class Preview:
     cost: Estimate | None = None
     width: int = 0
     price: Price | None = None
+    budget: float | None = None
     trouble: str = ""
     notes: tuple[str, ...] = ()
 
     def _repr_markdown_(self) -> str:
         prompts = [
-            f"**Prompt {number}**\n\n{fenced(cut_fences(text), 'text')}"
+            f"**Prompt {number}**\n\n{fenced(cut_fences(_short(text)), 'text')}"
             for number, text in enumerate(self.prompts, 1)
         ]
         return self._shown(prompts, MARKDOWN)
 
     def __repr__(self) -> str:
-        return self._shown(self.prompts, PLAIN)
+        return self._shown(map(_short, self.prompts), PLAIN)
 
     def _shown(self, prompts: Iterable[str], form: Form) -> str:
         words = form.words
@@ -94,6 +100,8 @@ class Preview:
             parts.append(form.table(head, rows))
         if self.sampled:
             parts.append(words(self._sample()))
+        if self.budget is not None and self.cost is not None:
+            parts += [words(told)] if (told := self._enough(self.budget)) else []
         if self.trouble:
             parts.append(f"No row was answered: {form.foreign(self.trouble)}")
         parts += [words(f"Note: {note}.") for note in self.notes]
@@ -120,11 +128,22 @@ class Preview:
         ):
             if found is not None:
                 about, least, most = map(in_words, found)
-                range_ = least if least == most else f"{least} to {most}"
+                range_ = [] if least == most else [f"{least} to {most}"]
                 if found is self.seconds:
-                    range_ += f", {counted(self.width, 'row')} at once"
-                rows.append([name, about, range_])
+                    range_.append(f"{counted(self.width, 'row')} at once")
+                rows.append([name, about, ", ".join(range_)])
         return rows
+
+    def _enough(self, budget: float) -> str:
+        """Return for how many rows a budget is enough; nothing if it is for all."""
+        cost = self.cost.value if self.cost is not None else 0.0
+        if cost <= budget:
+            return ""
+        rows = counted(int(self.left * budget / cost), "row")
+        return (
+            f"The budget of {amount(budget)} is enough for about {rows}: the run stops "
+            "there."
+        )
 
     def _sample(self) -> str:
         """Return what the rows took that were asked for this."""
@@ -138,11 +157,22 @@ class Preview:
                 parts.append(f"cost {amount(self.price.cost(read, written))}")
         asked = f"The preview asked {counted(self.sampled, 'row')}"
         told = f"{asked}: {', '.join(parts)}." if parts else f"{asked}."
+        if self.trouble:
+            return told
         if not self.keeps:
             return f"{told} The run asks them again."
         if not self.left:
             return f"{told} Their answers are kept: no row is left to ask."
         return f"{told} Their answers are kept, so the run does not ask them again."
+
+
+def _short(prompt: str) -> str:
+    """Return a prompt without its middle, if it is long."""
+    more = len(prompt) - 2 * _SHOWN
+    if more <= 0:
+        return prompt
+    left_out = f"[{counted(more, 'character')} not shown]"
+    return f"{prompt[:_SHOWN]}\n{left_out}\n{prompt[-_SHOWN:]}"
 
 
 def _number(value: float) -> str:

@@ -10,7 +10,7 @@ from h2o_magic.tables.columns import AnswerColumns
 from h2o_magic.tables.job import Job
 from h2o_magic.tables.rows import BATCH, Row
 from h2o_magic.tables.running.outcome import RowAnswer
-from h2o_magic.tables.running.run import KEY
+from h2o_magic.tables.running.run import KEY, is_question
 from h2o_magic.tables.store.base import AnswerStore
 
 
@@ -34,6 +34,10 @@ class RowAnswers:
     def key(self, row: int) -> bytes:
         """Return the key of a row that was read."""
         return self._keys[row * KEY : (row + 1) * KEY]
+
+    def has_question(self, row: int) -> bool:
+        """Return whether there is something to ask of a row that was read."""
+        return is_question(self.key(row))
 
     def __iter__(self) -> Iterator[RowAnswer | None]:
         """Yield each row's answer; None for a row that has none."""

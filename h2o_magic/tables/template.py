@@ -13,9 +13,17 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from h2o_magic.errors import ConfigurationError, did_you_mean, nearest
+from h2o_magic.errors import ConfigurationError, did_you_mean
 from h2o_magic.prompts.expand import follow
-from h2o_magic.prompts.fields import Attribute, Field, Index, Step, fields, value_in
+from h2o_magic.prompts.fields import (
+    Attribute,
+    Expression,
+    Field,
+    Index,
+    Step,
+    fields,
+    value_in,
+)
 from h2o_magic.tables.cells import Unreadable, as_text, is_missing
 
 #: Characters of the private use area, which stand around the number of a place.
@@ -24,6 +32,8 @@ _MARKS = re.compile("\ue0f1(\\d+)\ue0f2")
 #: What may follow a name in braces; text in quotes may hold others.
 _REST = r"""(?:[^{}'"\r\n]|'[^'\r\n]*'|"[^"\r\n]*")*"""
 _MOST_NAMED = 8
+#: What to do where braces are meant as such.
+_AS_IT_IS = "(`--raw` leaves it as it is)"
 #: Characters behind a column that may as well stand there.
 _SHORT = 200
 
@@ -136,14 +146,27 @@ class Template:
         )
 
     def refuse_slips(self, parts: Sequence[str | Place], names: Sequence[str]) -> None:
-        """Refuse a name that stayed in braces, and may well be meant as a column."""
+        """Refuse a name that stayed in braces, and an expression with a column in it.
+
+        Neither is found in code or JSON, which stay as they are.
+        """
         fixed = "".join(part for part in parts if isinstance(part, str))
-        for field in fields(self.marked):
-            left = isinstance(field, Field) and field.text in fixed
-            if isinstance(field, Field) and left and nearest(field.name, names):
+        for place in fields(self.marked):
+            if place.text not in fixed:
+                continue
+            if isinstance(place, Expression):
+                used = [name for name in place.names if name in names]
+                if used:
+                    raise ConfigurationError(
+                        f"`{place.text}`: expressions with a column are not evaluated: "
+                        f"write `{{{used[0]}}}`, or add a column with this value "
+                        f"{_AS_IT_IS}"
+                    )
+            elif place.name not in names and not place.spec:
+                some = did_you_mean(place.name, names, most=_MOST_NAMED)
                 raise ConfigurationError(
-                    f"`{field.text}` is neither a column nor a variable: "
-                    f"{did_you_mean(field.name, names)} (`--raw` leaves it as it is)"
+                    f"`{place.text}` is neither a column nor a variable: {some} "
+                    f"{_AS_IT_IS}"
                 )
 
 

@@ -10,6 +10,7 @@ from h2o_magic.config.units import counted
 from h2o_magic.rendering import tables
 from h2o_magic.rendering.literal import literal, one_line, phrase, without_marks
 from h2o_magic.rendering.tables import Verbatim, shorten
+from h2o_magic.tables.cells import Unreadable, is_missing
 from h2o_magic.tables.running.progress import Progress
 
 #: Rows, and reasons of errors, that are shown.
@@ -98,7 +99,7 @@ def _cells(
 
 
 def _as_shown(value: object) -> str:
-    if value is None:
+    if isinstance(value, Unreadable) or is_missing(value):
         return ""
     if isinstance(value, dict | list | tuple):
         return json.dumps(value, ensure_ascii=False, default=str)
@@ -117,9 +118,12 @@ def _errors(progress: Progress, name: str, form: Form) -> list[str]:
     rest = progress.errors - sum(rows for _, rows in reasons)
     if rest > 0:
         lines.append(f"{form.item}{rest:,}: other reasons")
-    verb, them = ("has", "it") if progress.errors == 1 else ("have", "them")
-    told = form.words(
-        f"{counted(progress.errors, 'row')} {verb} an error; "
-        f"`{name}.again(failed=True)` asks {them} again:"
-    )
-    return ["\n\n".join([told, "\n".join(lines)])]
+    verb = "has" if progress.errors == 1 else "have"
+    told = f"{counted(progress.errors, 'row')} {verb} an error"
+    in_vain = progress.errors - progress.unasked
+    if in_vain:
+        them = "it" if progress.errors == 1 else "them"
+        if progress.unasked:
+            them = f"the {in_vain:,} that were asked"
+        told += f"; `{name}.again(failed=True)` asks {them} again"
+    return ["\n\n".join([form.words(f"{told}:"), "\n".join(lines)])]

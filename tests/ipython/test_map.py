@@ -107,8 +107,8 @@ def test_a_column_counts_before_a_variable_and_others_are_filled_in(
     shell: InteractiveShell, server: RowsServer
 ) -> None:
     shell.user_ns |= {"text": "wrong", "style": "short"}
-    cell(shell, "reviews --first 1", "{text}, {style}, {unknown}")
-    assert questions(server) == {"review 0, short, {unknown}"}
+    cell(shell, "reviews --first 1", "{text}, {style}")
+    assert questions(server) == {"review 0, short"}
 
 
 def test_the_variables_of_a_calling_function_are_seen(
@@ -446,6 +446,41 @@ def test_a_mistyped_column_is_refused_before_anything_is_asked(
     assert server.stats()["requests"] == 0
     cell(shell, "reviews --raw --first 1", "Mix {txet} with {text}")
     assert server.stats()["requests"] == 1
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said"),
+    [
+        ("{missing}: {text}", "`{missing}` is neither a column nor a variable: "),
+        ("Row {row}. {text}", "`{row}` is neither a column nor a variable: "),
+        ("{text.upper()} {text}", "`{text.upper()}`: expressions with a column"),
+        ("{text} {text[:9]}", "add a column with this value (`--raw` leaves it"),
+        ("{text} has {len(text)} characters", "write `{text}`, or add a column"),
+    ],
+)
+def test_what_would_be_sent_in_braces_is_refused_before_anything_is_asked(
+    shell: InteractiveShell, server: RowsServer, prompt: str, said: str
+) -> None:
+    assert said in refusal(shell, "reviews", prompt)
+    with pytest.raises(ConfigurationError, match=r"^`{"):
+        h2o_magic.map(shell.user_ns["reviews"], prompt)
+    assert server.stats()["requests"] == 0
+    shell.user_ns["missing"] = "here"
+    h2o_magic.map(shell.user_ns["reviews"], prompt, first=1, raw=True)
+    (question,) = server.stats()["questions"]
+    assert question.count("{") == 1
+
+
+@pytest.mark.parametrize(
+    "braces",
+    ['{"stars": 1}', "{stars: 1}", "{{name}}", r"$\frac{a}{b}$", "`{name}`", "{}"],
+)
+def test_code_and_json_in_braces_are_sent_as_they_are(
+    shell: InteractiveShell, server: RowsServer, braces: str
+) -> None:
+    cell(shell, "reviews --first 1", f"Like {braces}: {{text}}")
+    (question,) = server.stats()["questions"]
+    assert question.startswith(f"Like {braces}: ")
 
 
 def test_a_table_is_asked_of_one_model(

@@ -109,6 +109,10 @@ def test_without_a_schema_the_answer_is_text() -> None:
     assert columns.values(None, "refused") == (None, "refused")
 
 
+def test_a_name_that_differs_in_its_case_is_another_one_everywhere() -> None:
+    assert list(AnswerColumns(None, ["Answer"]).kinds) == ["answer_answer", "error"]
+
+
 def test_names_that_the_table_has_already_get_more() -> None:
     schema = {"properties": {"error": {}, "text": {}, "text_answer": {}}}
     names = ["text", "answer", "error"]
@@ -149,6 +153,10 @@ def test_a_number_that_no_column_holds_is_missing_and_said(number: int) -> None:
     assert found[4] == "n: the number is too large for a column (64 bits)"
     assert values(n=2**63 - 1)[0] == 2**63 - 1
     assert "x: " in str(values(x=10**400)[4])
+    columns = AnswerColumns({"properties": PROPERTIES}, [])
+    infinite = columns.values('{"x": 1e400}', None)
+    assert infinite[1] is None
+    assert infinite[4] == "x: the number is too large for a column (64 bits)"
 
 
 def test_halves_of_characters_do_not_reach_a_table() -> None:

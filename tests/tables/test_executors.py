@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pandas
 import psutil
 import pytest
 
@@ -219,7 +220,7 @@ def test_no_key_is_in_what_an_executor_raises(server: RowsServer) -> None:
     assert "sk-proj" not in reason
 
 
-@pytest.mark.parametrize("executor", ["spark", 3, "dask"])
+@pytest.mark.parametrize("executor", ["spark", 3, "dask", pandas.DataFrame([1])])
 def test_what_is_no_executor_is_refused(server: RowsServer, executor: object) -> None:
     with pytest.raises(ConfigurationError, match=r"executor"):
         asked(texts(3), server, executor=executor)

@@ -98,6 +98,41 @@ def test_rows_that_failed_are_counted_and_left(job: Prepare) -> None:
     found = preview(job([{"text": "FAIL"}]))
     assert (found.left, found.read) == (1, None)
     assert "No row was answered: this row cannot be answered" in repr(found)
+    assert "answers are kept" not in repr(found)
+
+
+def test_a_budget_holds_for_the_preview_and_is_told_of_the_run(
+    server: RowsServer, job: Prepare
+) -> None:
+    table = [{"text": f"row {n}"} for n in range(200)]
+    found = preview(job(table, price="1000/2000", budget=3.0))  # 0.03 a row
+    assert (found.sampled, found.cost is not None) == (20, True)
+    said = "The budget of 3.00 is enough for about 100 rows: the run stops there."
+    assert all(said in text for text in shown(found))
+    assert "budget" not in repr(preview(job(table, price="1000/2000", budget=30)))
+    before = server.stats()["requests"]
+    found = preview(job(table, price="1000/2000", budget=0.2))
+    assert found.sampled == server.stats()["requests"] - before <= 6
+
+
+def test_long_prompts_are_shown_without_their_middle_and_equal_ones_once(
+    job: Prepare,
+) -> None:
+    table = [{"text": text} for text in ("x" * 9000, "a", "a", "b")]
+    found = preview(job(table))
+    assert found.prompts == ("x" * 9000, "a", "b")
+    for text in shown(found):
+        assert len(text) < 3000
+        assert "x\n[7,000 characters not shown]\nx" in text
+
+
+def test_a_preview_that_forgets_is_no_run_that_does(
+    server: RowsServer, job: Prepare
+) -> None:
+    table = [{"text": f"row {n}"} for n in range(3)]
+    run_job(job(table))
+    assert preview(job(table, forget=True)).sampled == 3
+    assert run_job(job(table)).progress.known == 3
 
 
 @pytest.mark.parametrize(("rows", "slots"), [(100, None), (400, 4)])

@@ -384,6 +384,33 @@ def test_an_iterator_that_breaks_off_keeps_what_it_gave() -> None:
     assert [row["value"] for row in table] == TEXTS
 
 
+def test_the_rows_before_an_error_of_an_iterator_are_read_first() -> None:
+    def rows_and_an_error() -> Iterator[str]:
+        yield from TEXTS
+        raise ConnectionError("the cursor is gone")
+
+    batches = rows_of(rows_and_an_error()).batches(["value"])
+    read_first: list[object] = []
+    while len(read_first) < 3:
+        read_first += [text for (text,) in next(batches)]
+    assert read_first == TEXTS
+    with pytest.raises(ConnectionError, match="the cursor is gone"):
+        next(batches)
+
+
+def test_a_series_is_a_frame_with_its_name_and_index() -> None:
+    series = pandas.Series(TEXTS, index=[7, 8, 9], name="review")
+    found = rows_of(series).with_columns(KINDS, _answers())
+    assert isinstance(found, pandas.DataFrame)
+    assert list(found.index) == [7, 8, 9]
+    assert list(found["review"]) == TEXTS
+    assert read(pandas.Series(TEXTS), "value", first=1) == [(TEXTS[0],)]
+    assert read(polars.Series("review", TEXTS), "review", first=1) == [(TEXTS[0],)]
+    assert isinstance(
+        rows_of(polars.Series(TEXTS)).with_columns(KINDS, _answers()), polars.DataFrame
+    )
+
+
 @pytest.mark.parametrize(
     ("table", "problem"),
     [

@@ -152,6 +152,7 @@ def test_what_a_run_forgot_stays_forgotten_when_it_goes_on(
     stopped = run_job(prepare_job(session, rows(40), "{text}", options=options), stop)
     asked = server.stats()["requests"] - 40
     assert asked < 40
+    assert "leave it out to go on" in repr(stopped.notes)
     whole = stopped.again(failed=True)
     assert server.stats()["requests"] == 80
     assert whole.progress.known == asked

@@ -170,6 +170,19 @@ def test_json_is_valid_at_first_or_after_a_repair(mapped: Map) -> None:
     assert "valid JSON 50.0%, 75.0% after a second request" in repr(found)
 
 
+def test_a_row_without_a_question_is_none_of_those_whose_json_counts(
+    mapped: Map,
+) -> None:
+    table = [{"text": text, "stars": 1} for text in ("fine", "", None)]
+    found = mapped(table, schema=ENUM).score("stars")
+    assert (found.valid, found.errors) == (1.0, 2)
+
+
+def test_rows_without_an_answer_on_both_sides_do_not_differ(mapped: Map) -> None:
+    first, second = mapped(said(("x", None))), mapped(said(("x", None)), model="other")
+    assert first.compare(second).agreement == 1.0
+
+
 def test_too_many_labels_are_no_classes(mapped: Map) -> None:
     found = mapped(said(*[(f"w{n}", f"w{n}") for n in range(150)])).score("label")
     assert found.accuracy == 1.0

@@ -52,7 +52,7 @@ def _opened(job: Job, serving: Serving, inbox: Inbox) -> tuple[RowExecutor, Paci
     chosen = job.options.executor
     if chosen is None:
         return Threads(_here(job, serving), inbox), _pace(job, serving)
-    if chosen == "ray":
+    if isinstance(chosen, str) and chosen == "ray":
         return RayActors(connected_ray(), _task(job, serving)), _pace(job, serving)
     executor = executor_of(chosen)
     places = max(places_of(executor) // max(len(job.asked.serving.members), 1), 1)

@@ -20,7 +20,7 @@ _PLACES = 4
 
 def executor_of(chosen: object) -> Executor:
     """Return the executor of an option's value: that itself, or a Dask client's."""
-    if chosen == "dask":
+    if isinstance(chosen, str) and chosen == "dask":
         distributed: Any = sys.modules.get("distributed")
         try:
             chosen = distributed.default_client()
@@ -32,9 +32,10 @@ def executor_of(chosen: object) -> Executor:
     if hasattr(chosen, "get_executor"):  # a Dask client
         chosen = chosen.get_executor(pure=False)
     if not isinstance(chosen, Executor):
+        got = repr(chosen) if isinstance(chosen, str) else type(chosen).__name__
         raise ConfigurationError(
             "expected executor as a concurrent.futures.Executor, a Dask client, "
-            f'"dask" or "ray", got {chosen!r:.100}'
+            f'"dask" or "ray", got {got:.100}'
         )
     return chosen
 

@@ -59,7 +59,8 @@ class Comparison(Measure):
     scored : bool
         Whether a label says which answers are right.
     rows, agreeing : int
-        All rows that were compared, and those with the same answer.
+        All rows that were compared, and those with the same answer, or none on both
+        sides.
     differences : list of dict
         The rows that differ, the first 10,000 of them, with ``row`` (from 0), ``label``
         if there is one, ``first`` and ``second``: the answers, None for an error.
@@ -194,7 +195,7 @@ def _add(
     compared.rows += 1
     compared.only_first += right[0] > right[1]
     compared.only_second += right[1] > right[0]
-    if keys[0] is not None and keys[0] == keys[1]:
+    if keys[0] == keys[1]:
         compared.agreeing += 1
     elif len(compared.differences) < MOST_LISTED:
         known = {"label": label} if compared.scored else {}

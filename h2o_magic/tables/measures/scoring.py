@@ -63,8 +63,8 @@ class Score(Measure):
         By label, how often each answer came: ``confusion["good"]["bad"]``. ``(other)``
         are answers that are no label, and ``(error)`` rows with an error.
     valid_first, valid : float or None
-        Share of all rows whose answer fits the schema, at first and after one repair;
-        None without a schema.
+        Share of all rows with a question whose answer fits the schema, at first and
+        after one repair; None without a schema.
     """
 
     label: str
@@ -150,9 +150,11 @@ def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
     labels = labels_of(answers.job.rows, label)
     judged = column_of(answers, column, label)
     found, pairs = Score(label, str(judged.name)), _Pairs()
-    fits = first = 0
+    fits = first = asked = 0
     # Rows that a stopped run did not come to have a label, and no answer.
-    for known, answer in zip(labels, chain(answers, repeat(None)), strict=False):
+    rows = zip(labels, chain(answers, repeat(None)), strict=False)
+    for row, (known, answer) in enumerate(rows):
+        asked += row >= answers.read or answers.has_question(row)
         fits += answer is not None
         first += answer is not None and not answer.repaired
         if is_blank(known):
@@ -170,8 +172,7 @@ def score(answers: RowAnswers, label: str, column: str | None = None) -> Score:
         raise ConfigurationError(f"no row has a value in {label!r}: nothing to score")
     found.confusion = pairs.confusion()
     if answers.job.schema is not None:
-        rows = found.rows + found.unlabelled
-        found.valid_first, found.valid = first / rows, fits / rows
+        found.valid_first, found.valid = first / max(asked, 1), fits / max(asked, 1)
     return found
 
 

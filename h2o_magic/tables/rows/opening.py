@@ -17,11 +17,20 @@ from h2o_magic.tables.rows.files import Target
 from h2o_magic.tables.rows.frames import PandasRows, PolarsRows
 from h2o_magic.tables.rows.json_lines import JsonLinesRows
 from h2o_magic.tables.rows.parquet import ParquetRows
-from h2o_magic.tables.rows.records import Records
+from h2o_magic.tables.rows.records import VALUE, Records
+
+
+def _of_series(series: Any) -> Rows:
+    name = VALUE if series.name in (None, "") else series.name
+    reader = PandasRows if is_from(series, "pandas") else PolarsRows
+    return reader(series.to_frame(name))
+
 
 _READERS: tuple[tuple[str, str, Callable[[Any], Rows]], ...] = (
     ("pandas", "DataFrame", PandasRows),
     ("polars", "DataFrame", PolarsRows),
+    ("pandas", "Series", _of_series),
+    ("polars", "Series", _of_series),
     ("pyarrow", "Table", ArrowRows),
     ("duckdb", "DuckDBPyRelation", DuckDBRows),
 )
@@ -51,9 +60,9 @@ def rows_of(
     Parameters
     ----------
     table
-        A frame (pandas, polars, Arrow), a relation of DuckDB, a list of dicts or of
-        texts, any other iterable, which is read as the run goes, or the path of a CSV,
-        TSV, JSON Lines or Parquet file.
+        A frame or a series (pandas, polars), an Arrow table, a relation of DuckDB, a
+        list of dicts or of texts, any other iterable, which is read as the run goes, or
+        the path of a CSV, TSV, JSON Lines or Parquet file.
     first : int or None
         How many rows count; None for all.
     target : Target or None

@@ -25,6 +25,7 @@ class Records(Rows):
         self._rows: list[Mapping[object, object]] = []
         self._labels: dict[object, None] = {}
         self._unread = iter(rows)
+        self._trouble: Exception | None = None
         self.names = ()
         self.count = None
         if isinstance(rows, Sequence):
@@ -56,12 +57,24 @@ class Records(Rows):
         return Records([self._rows[number] for number in numbers])
 
     def _read(self, most: int) -> None:
-        """Read some rows, one at least; count them if these are the last."""
+        """Read some rows; count them if these are the last.
+
+        What the iterator raises is raised once the rows before it were read.
+        """
+        if self._trouble is not None:
+            raise self._trouble
         until = time.monotonic() + _PATIENCE
-        for number, row in enumerate(self._unread, start=1):
-            self._keep(_record(row))
-            if number == most or time.monotonic() > until:
-                return
+        before = len(self._rows)
+        try:
+            for number, row in enumerate(self._unread, start=1):
+                self._keep(_record(row))
+                if number == most or time.monotonic() > until:
+                    return
+        except Exception as error:
+            if len(self._rows) == before:
+                raise
+            self._trouble = error
+            return
         self.count = len(self._rows)
 
     def _keep(self, record: Mapping[object, object]) -> None:

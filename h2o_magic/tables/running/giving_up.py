@@ -57,10 +57,11 @@ class GivingUp:
 
     @property
     def look(self) -> float:
-        """Seconds until a server that is gone is looked for once more; 0 if it is not."""
+        """Seconds until a server that is gone is looked for again; 0 if it is there."""
         if not self._looks:
             return 0.0
-        return min(_FIRST_LOOK * 2 ** (self._looks - 1), _LONGEST_LOOK)
+        wait: float = _FIRST_LOOK * 2 ** (self._looks - 1)
+        return min(wait, _LONGEST_LOOK)
 
     def gone(self, message: str) -> str:
         """The server was looked for, and cannot be reached."""

@@ -164,7 +164,10 @@ class Progress:
         if self.state == "done":
             return f"{counted(self.done, 'row')} in {time_}"
         word = "Stopped" if self.state == "stopped" else "Ended"
-        return f"{word} after {self.done:,}{total} rows in {time_}"
+        rows = counted(self.done, "row")
+        if self.total is not None:
+            rows = f"{self.done:,} of {counted(self.total, 'row')}"
+        return f"{word} after {rows} in {time_}"
 
 
 def clock_time(seconds: float) -> str:

@@ -35,6 +35,11 @@ _BUSY, _GONE = "the server allows no more", "the server cannot be reached"
 _TICK, _COMMIT = 0.1, 0.05
 
 
+def is_question(key: bytes) -> bool:
+    """Return whether a row with this key has a question."""
+    return any(key[:-8])
+
+
 @dataclass(slots=True)
 class _Row:
     """A question to be asked, how many rows have it, and how often it got lost."""
@@ -88,7 +93,7 @@ class Run:
         self._waiting: deque[_Row] = deque()
         self._open: dict[bytes, _Row] = {}  # waiting, or in flight
         self._in_flight: dict[int, _Row] = {}
-        self._failed: dict[bytes, tuple[str, bool]] = {}  # why, and whether it was asked
+        self._failed: dict[bytes, tuple[str, bool]] = {}  # and whether it was asked
         self._tickets = 0
         self._not_before = -math.inf  # when a server that is gone is asked again
         self._all_read = False
@@ -323,9 +328,7 @@ class Run:
         """Let rows stay without an answer: they are not to be asked."""
         self._fail(key, message, rows, asked=False)
 
-    def _fail(
-        self, key: bytes, message: str, rows: int, *, asked: bool = True
-    ) -> None:
+    def _fail(self, key: bytes, message: str, rows: int, *, asked: bool = True) -> None:
         self._failed[key] = message, asked
         self._store.fail(key, message)
         self._count_failed(key, rows)
