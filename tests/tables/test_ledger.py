@@ -479,6 +479,13 @@ def test_what_is_forgotten_is_no_more_in_the_file(bench: Bench) -> None:
     assert History(bench.path).runs() == []
 
 
+def test_a_run_that_was_killed_is_listed_with_the_answers_it_got(bench: Bench) -> None:
+    put(bench.run(), 1, 2)  # and noted nothing since it began
+    (killed,) = History(bench.path).runs()
+    assert (killed.done, killed.state) == (2, "running")
+    assert History(bench.path).answers() == (2, 1)
+
+
 def test_a_run_that_is_forgotten_goes_on_and_is_listed_again(bench: Bench) -> None:
     run = bench.run()
     put(run, 1, 2)

@@ -12,10 +12,12 @@ from h2o_magic.errors import ConfigurationError, StoreError
 from h2o_magic.tables.store.ledger import LAYOUT
 from h2o_magic.tables.store.ledger_answers import NOTED
 
+#: The answers of a run; one that was killed did not note its last.
+_ANSWERS = "(SELECT count(*) FROM answers WHERE run = runs.id)"
 #: A preview, and a run that could not begin, only look for answers.
-_BEGUN = "(done > 0 OR requests > 0)"
+_BEGUN = f"(done > 0 OR requests > 0 OR {_ANSWERS} > 0)"
 _COLUMNS = (
-    "id, at, name, prompt, model, rows, done, known, errors, "
+    f"id, at, name, prompt, model, rows, max(done, {_ANSWERS}), known, errors, "
     "prompt_tokens + completion_tokens, state, reason, seen"
 )
 

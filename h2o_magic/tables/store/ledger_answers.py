@@ -115,9 +115,12 @@ class LedgerAnswers(AnswerStore):
     def flush(self, progress: Progress) -> None:
         now, going_on = self._clock(), progress.state == "running"
         due = not going_on or not 0 <= now - self._noted < NOTED
-        if due or (not self._locked and (self._put or self._failed)):
+        if self._put and self._forget and not self._forgot:
+            self._forgot = due = True
+        if due:
             self._noted = now
-            self._locked = not self._write(progress, patient=going_on)
+        if due or (not self._locked and (self._put or self._failed)):
+            self._locked = not self._write(progress, due=due, patient=going_on)
 
     def again(self, keys: Collection[bytes]) -> LedgerAnswers:
         clock = self._clock
@@ -137,20 +140,20 @@ class LedgerAnswers(AnswerStore):
             self._since = self.run
         return run is not None
 
-    def _write(self, progress: Progress, *, patient: bool) -> bool:
+    def _write(self, progress: Progress, *, due: bool, patient: bool) -> bool:
         """Write what was put; return False if the file is locked."""
         begun = self.run != OWN_RUNS or self._begin(progress, patient=patient)
         if not begun:
             return False
-        if self._put:
-            self._forgot = self._forget
-        statements: list[Statement] = [(_NOTE, [self._note(self.run, progress)])]
+        statements: list[Statement] = []
         if self._put:
             statements.append((_PUT, list(self._rows())))
         if self._failed:
             failed = self._failed.items()
             rows = [(self.run, key, _whole(error)) for key, error in failed]
             statements.append((_FAIL, rows))
+        if due:
+            statements.append((_NOTE, [self._note(self.run, progress)]))
         if self._ledger.write(*statements, patient=patient) is None:
             return False
         self._put, self._failed = {}, {}
