@@ -68,7 +68,6 @@ _VERSION_1 = (
         prompt TEXT NOT NULL,
         model TEXT NOT NULL,
         weights TEXT NOT NULL,        -- their digest, of a local model
-        forgot INTEGER NOT NULL,      -- 1 if answers before it do not count
         rows INTEGER,
         done INTEGER NOT NULL DEFAULT 0,
         known INTEGER NOT NULL DEFAULT 0,
@@ -82,8 +81,10 @@ _VERSION_1 = (
     )
     """,
 )
+#: `forgot` is 1 if answers before the run do not count for it, and later ones.
+_VERSION_2 = ("ALTER TABLE runs ADD COLUMN forgot INTEGER NOT NULL DEFAULT 0",)
 #: Marks a file as ours: "H2Ot".
-LAYOUT = Layout(0x48324F74, (_VERSION_1,))
+LAYOUT = Layout(0x48324F74, (_VERSION_1, _VERSION_2))
 
 # Databases of a parent process. Its child must not even close them: that would touch
 # the parent's locks.
