@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TypeAlias
 
 from h2o_magic.rendering.tables import as_markdown, as_text
@@ -10,7 +11,7 @@ from h2o_magic.rendering.tables import as_markdown, as_text
 Table: TypeAlias = tuple[list[str], list[list[str]]]
 
 
-class Measure:
+class Measure(ABC):
     """Shown as Markdown and as plain text: `_phrases`, the first in bold, `_tables`."""
 
     def __repr__(self) -> str:
@@ -22,8 +23,10 @@ class Measure:
         first, *rest = self._phrases()
         return "\n\n".join([" · ".join([f"**{first}**", *rest]), *tables])
 
+    @abstractmethod
     def _phrases(self) -> list[str]:
-        raise NotImplementedError
+        """Return what the line says, in parts."""
 
+    @abstractmethod
     def _tables(self) -> list[Table]:
-        raise NotImplementedError
+        """Return the tables below it."""

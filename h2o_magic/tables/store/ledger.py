@@ -180,8 +180,8 @@ class Ledger:
         if self._spare is None:
             self._spare = Database.temporary(LAYOUT)
             self._spare.execute(
-                "INSERT INTO runs (id, at, seen, name, prompt, model, weights, forgot) "
-                f"VALUES ({OWN_RUNS}, 0, 0, '', '', '', '', 0)"
+                "INSERT INTO runs (id, at, seen, name, prompt, model, weights) "
+                f"VALUES ({OWN_RUNS}, 0, 0, '', '', '', '')"
             )
         return self._spare
 
